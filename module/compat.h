@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The one place that knows kernel versions. The rest of the source is written
+ * in the newest kernel's idiom; this file brings older kernels up to it, and
+ * goes away in-tree.
+ */
+#ifndef _MMAPDEMO_COMPAT_H
+#define _MMAPDEMO_COMPAT_H
+
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
+#include <linux/version.h>
+
+#include <kunit/visibility.h>
+
+/* 6.14 renamed it: "mm: alloc_pages_bulk: rename API". */
+#ifndef alloc_pages_bulk
+#define alloc_pages_bulk	alloc_pages_bulk_array
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+/* 1c71222e5f23 ("mm: replace vma->vm_flags direct modifications ..."), 6.3 */
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+#endif
+
+/*
+ * c42d50aefd17 ("mm: shrinker: add infrastructure for dynamically allocating
+ * shrinker"), 6.7, made shrinkers objects of their own, with private data.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+struct mmapdemo_shrinker {
+	struct shrinker base;
+	void *data;
+};
+
+static inline struct shrinker *
+mmapdemo_shrinker_create(unsigned long (*count)(struct shrinker *, struct shrink_control *),
+			 unsigned long (*scan)(struct shrinker *, struct shrink_control *),
+			 void *data)
+{
+	struct mmapdemo_shrinker *s = kzalloc(sizeof(*s), GFP_KERNEL);
+
+	if (!s)
+		return NULL;
+	s->base.count_objects = count;
+	s->base.scan_objects = scan;
+	s->base.seeks = DEFAULT_SEEKS;
+	s->data = data;
+	if (register_shrinker(&s->base, "mmapdemo-pool")) {
+		kfree(s);
+		return NULL;
+	}
+	return &s->base;
+}
+
+static inline void *mmapdemo_shrinker_data(struct shrinker *shrinker)
+{
+	return container_of(shrinker, struct mmapdemo_shrinker, base)->data;
+}
+
+static inline void mmapdemo_shrinker_destroy(struct shrinker *shrinker)
+{
+	unregister_shrinker(shrinker);
+	kfree(container_of(shrinker, struct mmapdemo_shrinker, base));
+}
+#else
+static inline struct shrinker *
+mmapdemo_shrinker_create(unsigned long (*count)(struct shrinker *, struct shrink_control *),
+			 unsigned long (*scan)(struct shrinker *, struct shrink_control *),
+			 void *data)
+{
+	struct shrinker *shrinker = shrinker_alloc(0, "mmapdemo-pool");
+
+	if (!shrinker)
+		return NULL;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker->private_data = data;
+	shrinker_register(shrinker);
+	return shrinker;
+}
+
+static inline void *mmapdemo_shrinker_data(struct shrinker *shrinker)
+{
+	return shrinker->private_data;
+}
+
+static inline void mmapdemo_shrinker_destroy(struct shrinker *shrinker)
+{
+	shrinker_free(shrinker);
+}
+#endif
+
+#endif /* _MMAPDEMO_COMPAT_H */

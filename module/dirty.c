@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The dirty log: which pages were written since they were last cleaned.
+ *
+ * A page is in the log when its PG_dirty is set, and then its slot in the
+ * store carries PAGECACHE_TAG_DIRTY: the flag answers for a page at once, the
+ * mark lets a sync visit the dirty pages only, however large the device. Both
+ * change together, under the xa_lock.
+ *
+ * How no write is missed. A PTE of a shared mapping is writable only while its
+ * page is in the log: ->page_mkwrite puts it there before the PTE turns
+ * writable, and cleaning write-protects all PTEs before it takes the page out.
+ * The page lock is held across either pair, so neither can fall between the
+ * halves of the other (fact 3). What writes through no PTE of its own (write(2),
+ * a device that was given the page by get_user_pages) marks the page after the
+ * last byte has been written, not before: a page that is cleaned in between
+ * enters the log again.
+ */
+#include <linux/pagevec.h>
+#include <linux/rmap.h>
+#include <linux/sched.h>
+
+#include "mmapdemo.h"
+
+/**
+ * mmapdemo_dirty_set_locked() - put a page that is in the store into the log
+ * @store: the store
+ * @folio: the page
+ *
+ * Context: the xa_lock of the store is held.
+ */
+void mmapdemo_dirty_set_locked(struct mmapdemo_store *store,
+			       struct folio *folio)
+{
+	struct xarray *pages = &mmapdemo_store_mapping(store)->i_pages;
+
+	lockdep_assert_held(&pages->xa_lock);
+	if (folio_test_set_dirty(folio))
+		return;
+	__xa_set_mark(pages, folio->index, PAGECACHE_TAG_DIRTY);
+	WRITE_ONCE(store->nr_dirty, store->nr_dirty + 1);
+	mmapdemo_stat_inc(STAT_DIRTIED);
+}
+
+/**
+ * mmapdemo_dirty_drop_locked() - take a page out of the log
+ * @store: the store
+ * @folio: the page, which is in the store; or was, and its slot is empty
+ *
+ * Context: the folio is locked and the xa_lock of the store is held.
+ */
+void mmapdemo_dirty_drop_locked(struct mmapdemo_store *store,
+				struct folio *folio)
+{
+	struct xarray *pages = &mmapdemo_store_mapping(store)->i_pages;
+
+	lockdep_assert_held(&pages->xa_lock);
+	/* Fully ordered: what the log's reader reads next, it reads after. */
+	if (!folio_test_clear_dirty(folio))
+		return;
+	__xa_clear_mark(pages, folio->index, PAGECACHE_TAG_DIRTY);
+	WRITE_ONCE(store->nr_dirty, store->nr_dirty - 1);
+}
+
+/**
+ * mmapdemo_dirty_folio() - the store's address_space_operations.dirty_folio
+ * @mapping: the store's address_space
+ * @folio: a page that was written
+ *
+ * Who calls it: our ->page_mkwrite and write(2); the core for each dirty PTE
+ * that it removes (mm/memory.c, zap_pte_range()), and whoever unpins a page
+ * that a device wrote to (mm/gup.c, unpin_user_pages_dirty_lock()).
+ *
+ * Context: any; a page-table lock may be held. The page may be leaving the
+ * store: then its data is gone, and there is nothing to log.
+ * Return: whether the page was not in the log and now is.
+ */
+bool mmapdemo_dirty_folio(struct address_space *mapping, struct folio *folio)
+{
+	struct mmapdemo_store *store = mapping->host->i_private;
+	unsigned long flags;
+	bool newly;
+
+	/*
+	 * The caller wrote to the page, then we read the flag; a cleaner
+	 * clears the flag, then reads the page. Unless both sides order the
+	 * two, the write could be seen neither here nor there.
+	 */
+	smp_mb();
+	if (folio_test_dirty(folio))
+		return false;
+
+	xa_lock_irqsave(&mapping->i_pages, flags);
+	newly = folio->mapping == mapping && !folio_test_dirty(folio);
+	if (newly)
+		mmapdemo_dirty_set_locked(store, folio);
+	xa_unlock_irqrestore(&mapping->i_pages, flags);
+	return newly;
+}
+
+static bool dirty_clean_folio(struct mmapdemo_store *store, struct folio *folio)
+{
+	struct address_space *mapping = mmapdemo_store_mapping(store);
+	bool clean = false;
+
+	folio_lock(folio);
+	/* It may have been discarded, or cleaned, before we had the lock. */
+	if (folio->mapping == mapping && folio_test_dirty(folio)) {
+		/* First no PTE can write, then the page is clean: see above. */
+		folio_mkclean(folio);
+		xa_lock_irq(&mapping->i_pages);
+		mmapdemo_dirty_drop_locked(store, folio);
+		xa_unlock_irq(&mapping->i_pages);
+		clean = true;
+	}
+	folio_unlock(folio);
+	return clean;
+}
+
+/**
+ * mmapdemo_dirty_clean() - write-protect dirty pages and take them out
+ * @store: the store
+ * @start: first page of the range
+ * @last: last page of the range, inclusive
+ *
+ * The next write to each of them, through whichever mapping, goes through
+ * ->page_mkwrite again. Pages that get dirty behind the walk stay dirty.
+ *
+ * Context: process context, may sleep; takes folio locks.
+ * Return: how many pages were cleaned.
+ */
+unsigned long mmapdemo_dirty_clean(struct mmapdemo_store *store,
+				   pgoff_t start, pgoff_t last)
+{
+	struct address_space *mapping = mmapdemo_store_mapping(store);
+	struct folio_batch fbatch;
+	unsigned long cleaned = 0;
+	unsigned int i;
+
+	folio_batch_init(&fbatch);
+	while (filemap_get_folios_tag(mapping, &start, last,
+				      PAGECACHE_TAG_DIRTY, &fbatch)) {
+		for (i = 0; i < folio_batch_count(&fbatch); i++)
+			cleaned += dirty_clean_folio(store, fbatch.folios[i]);
+		folio_batch_release(&fbatch);
+		cond_resched();
+	}
+	mmapdemo_stat_add(STAT_CLEANED, cleaned);
+	return cleaned;
+}
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_dirty_clean);

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The file operations other than mmap, and the decoding of ioctls.
+ *
+ * read(2) and write(2) are coherent with every mapping because they use the
+ * same pages. They hold a reference on a page while they copy, and no lock
+ * that ->fault takes: the user's buffer may lie in a mapping of this device,
+ * its page not present, and the copy then runs our fault handler (fact 10).
+ */
+#include <linux/compat.h>
+#include <linux/fs.h>
+#include <linux/highmem.h>
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+
+#include "mmapdemo.h"
+#include "uapi/mmapdemo.h"
+
+/**
+ * mmapdemo_open() - file_operations.open
+ * @inode: the node that was opened; there may be several, made with mknod
+ * @file: the new file; misc_open() has left its miscdevice in private_data
+ *
+ * Points the file at the one address_space that all nodes share. Every mapping
+ * of the file is linked there, where a discard finds it (fact 6).
+ *
+ * Context: process context.
+ * Return: 0.
+ */
+static int mmapdemo_open(struct inode *inode, struct file *file)
+{
+	struct mmapdemo_device *dev =
+		container_of(file->private_data, struct mmapdemo_device, misc);
+
+	file->private_data = dev;
+	file->f_mapping = mmapdemo_store_mapping(&dev->store);
+	file->f_wb_err = filemap_sample_wb_err(file->f_mapping);
+	return 0;
+}
+
+/* Nothing to release: the store outlives every file. */
+static int mmapdemo_release(struct inode *inode, struct file *file)
+{
+	return 0;
+}
+
+static loff_t mmapdemo_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct inode *inode = mmapdemo_device(file)->store.inode;
+
+	return generic_file_llseek_size(file, offset, whence,
+					inode->i_sb->s_maxbytes,
+					i_size_read(inode));
+}
+
+/* How much of @count bytes at @pos lies in @pos's page and below @size. */
+static size_t chunk_len(loff_t pos, size_t count, loff_t size)
+{
+	size_t len = min_t(size_t, count, PAGE_SIZE - offset_in_page(pos));
+
+	return pos < size ? min_t(u64, len, size - pos) : 0;
+}
+
+/*
+ * Copies up to @len bytes of the page at @pos to the user. Return: how many,
+ * which is less after a fault on the user's side; -EIO: the page is poisoned.
+ */
+static ssize_t read_chunk(struct mmapdemo_store *store, loff_t pos, size_t len,
+			  struct iov_iter *to)
+{
+	struct folio *folio = mmapdemo_store_get(store, pos >> PAGE_SHIFT);
+	ssize_t copied;
+
+	/* A hole reads as zeros, and stays a hole. */
+	if (!folio)
+		return iov_iter_zero(len, to);
+
+	if (unlikely(folio_test_hwpoison(folio))) {
+		copied = -EIO;
+	} else {
+		/* What was written through a user mapping must be seen. */
+		if (mapping_writably_mapped(mmapdemo_store_mapping(store)))
+			flush_dcache_folio(folio);
+		copied = copy_page_to_iter(folio_page(folio, 0),
+					   offset_in_page(pos), len, to);
+	}
+	folio_put(folio);
+	return copied;
+}
+
+/*
+ * Copies up to @len bytes from the user into the page at @pos, making it if it
+ * is a hole. Return: how many, which is less after a fault on the user's side;
+ * -EFAULT: none can be read, and nothing was made; -EIO; -ENOSPC; -ENOMEM.
+ */
+static ssize_t write_chunk(struct mmapdemo_store *store, loff_t pos, size_t len,
+			   struct iov_iter *from)
+{
+	struct folio *folio = mmapdemo_store_get(store, pos >> PAGE_SHIFT);
+	ssize_t copied;
+
+	if (!folio) {
+		if (fault_in_iov_iter_readable(from, len) == len)
+			return -EFAULT;
+		folio = mmapdemo_store_grab(store, pos >> PAGE_SHIFT, false);
+		if (folio == ERR_PTR(-ERANGE))
+			return -ENOSPC;
+		if (IS_ERR(folio))
+			return PTR_ERR(folio);
+		folio_unlock(folio);
+	}
+	/*
+	 * From here on only a reference is held. If the page is discarded
+	 * now, the bytes go with it, as if written a moment earlier.
+	 */
+	if (unlikely(folio_test_hwpoison(folio))) {
+		copied = -EIO;
+	} else {
+		copied = copy_page_from_iter(folio_page(folio, 0),
+					     offset_in_page(pos), len, from);
+		flush_dcache_folio(folio);
+		/* After the last byte: see dirty.c. */
+		mmapdemo_dirty_folio(mmapdemo_store_mapping(store), folio);
+	}
+	folio_put(folio);
+	return copied;
+}
+
+/*
+ * Copies page by page until the user's buffer or the device ends. Inlined with
+ * its @copy known, so that a page costs no indirect call.
+ */
+static __always_inline ssize_t
+copy_chunks(struct kiocb *iocb, struct iov_iter *iter,
+	    ssize_t (*copy)(struct mmapdemo_store *store, loff_t pos,
+			    size_t len, struct iov_iter *iter))
+{
+	struct mmapdemo_store *store = &mmapdemo_device(iocb->ki_filp)->store;
+	ssize_t copied, done = 0;
+	size_t len;
+
+	while ((len = chunk_len(iocb->ki_pos, iov_iter_count(iter),
+				i_size_read(store->inode)))) {
+		copied = copy(store, iocb->ki_pos, len, iter);
+		if (copied < 0)
+			return done ?: copied;
+		iocb->ki_pos += copied;
+		done += copied;
+		if (copied < len)
+			return done ?: -EFAULT;
+		if (fatal_signal_pending(current))
+			break;
+		cond_resched();
+	}
+	return done;
+}
+
+/**
+ * mmapdemo_read_iter() - file_operations.read_iter
+ * @iocb: file and position; the position moves
+ * @to: where the bytes go
+ *
+ * Context: process context, may sleep and fault.
+ * Return: bytes read, short at the end of the device; 0 at the end; -EFAULT;
+ * -EIO: a poisoned page.
+ */
+static ssize_t mmapdemo_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	file_accessed(iocb->ki_filp);
+	return copy_chunks(iocb, to, read_chunk);
+}
+
+/**
+ * mmapdemo_write_iter() - file_operations.write_iter
+ * @iocb: file and position; the position moves
+ * @from: where the bytes come from
+ *
+ * Writes exclude each other by the inode's lock, as writes to a file do. There
+ * is no O_SYNC step: the bytes are where they stay, and a sync would take the
+ * pages out of the dirty log before anybody has read it.
+ *
+ * Context: process context, may sleep and fault.
+ * Return: bytes written, short at the end of the device or the pool's cap;
+ * -ENOSPC: at the end, or the pool is at its cap; -EFAULT; -EIO: a poisoned
+ * page; -EFBIG: RLIMIT_FSIZE; -ENOMEM.
+ */
+static ssize_t mmapdemo_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = mmapdemo_device(iocb->ki_filp)->store.inode;
+	ssize_t ret;
+
+	inode_lock(inode);
+	ret = generic_write_checks(iocb, from);
+	if (ret > 0)
+		ret = file_update_time(iocb->ki_filp) ?:
+		      copy_chunks(iocb, from, write_chunk) ?: -ENOSPC;
+	inode_unlock(inode);
+	return ret;
+}
+
+/**
+ * mmapdemo_fsync() - file_operations.fsync: fsync(2) and msync(MS_SYNC)
+ * @file: an open /dev/mmapdemo
+ * @start: first byte of the range
+ * @end: last byte of it, inclusive
+ * @datasync: no matter
+ *
+ * Context: process context, may sleep.
+ * Return: 0.
+ */
+static int mmapdemo_fsync(struct file *file, loff_t start, loff_t end,
+			  int datasync)
+{
+	mmapdemo_dirty_clean(&mmapdemo_device(file)->store,
+			     start >> PAGE_SHIFT, end >> PAGE_SHIFT);
+	return 0;
+}
+
+static long ioctl_discard(struct mmapdemo_store *store,
+			  const struct mmapdemo_discard *arg)
+{
+	u64 end;
+
+	if (arg->flags || arg->pad || !arg->len ||
+	    !PAGE_ALIGNED(arg->start) || !PAGE_ALIGNED(arg->len) ||
+	    check_add_overflow(arg->start, arg->len, &end) ||
+	    end > i_size_read(store->inode))
+		return -EINVAL;
+
+	/* Not in the middle of a write(2), as with a file. */
+	inode_lock(store->inode);
+	mmapdemo_store_discard(store, arg->start >> PAGE_SHIFT,
+			       end >> PAGE_SHIFT);
+	inode_unlock(store->inode);
+	return 0;
+}
+
+/**
+ * mmapdemo_ioctl() - file_operations.unlocked_ioctl and .compat_ioctl
+ * @file: an open /dev/mmapdemo
+ * @cmd: see uapi/mmapdemo.h
+ * @arg: user pointer to the command's struct
+ *
+ * Context: process context, may sleep and fault.
+ * Return: 0; -ENOTTY: no such command; and see uapi/mmapdemo.h.
+ */
+static long mmapdemo_ioctl(struct file *file, unsigned int cmd,
+			   unsigned long arg)
+{
+	struct mmapdemo_store *store = &mmapdemo_device(file)->store;
+	struct mmapdemo_discard discard;
+
+	switch (cmd) {
+	case MMAPDEMO_IOC_DISCARD:
+		if (!(file->f_mode & FMODE_WRITE))
+			return -EBADF;
+		if (copy_from_user(&discard, (void __user *)arg, sizeof(discard)))
+			return -EFAULT;
+		return ioctl_discard(store, &discard);
+	default:
+		return -ENOTTY;
+	}
+}
+
+const struct file_operations mmapdemo_fops = {
+	/* Pins the module while a file is open, and so while a VMA exists. */
+	.owner		= THIS_MODULE,
+	.open		= mmapdemo_open,
+	.release	= mmapdemo_release,
+	.llseek		= mmapdemo_llseek,
+	.read_iter	= mmapdemo_read_iter,
+	.write_iter	= mmapdemo_write_iter,
+	.mmap		= mmapdemo_mmap,
+	.fsync		= mmapdemo_fsync,
+	.unlocked_ioctl	= mmapdemo_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+};

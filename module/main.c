@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device: what exists while the module is loaded, made in the order in
+ * which it is used, and unmade in the reverse.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+
+#include "mmapdemo.h"
+
+static struct mmapdemo_device mmapdemo = {
+	.misc = {
+		.minor	= MISC_DYNAMIC_MINOR,
+		.name	= "mmapdemo",
+		.fops	= &mmapdemo_fops,
+		.mode	= 0600,
+	},
+};
+
+static int __init mmapdemo_init(void)
+{
+	u64 size = mmapdemo_param_size();
+	u64 pool_size = mmapdemo_param_pool_size();
+	int err;
+
+	err = mmapdemo_store_module_init();
+	if (err)
+		return err;
+	err = mmapdemo_pool_init(&mmapdemo.pool, pool_size >> PAGE_SHIFT);
+	if (err)
+		goto err_store_module;
+	err = mmapdemo_store_init(&mmapdemo.store, &mmapdemo.pool, size);
+	if (err)
+		goto err_pool;
+	mmapdemo_stats_create(&mmapdemo);
+
+	/* Last: from here on anybody may open it. */
+	err = misc_register(&mmapdemo.misc);
+	if (err)
+		goto err_stats;
+	pr_info("loaded: /dev/mmapdemo, size %llu, pool_size %llu bytes\n",
+		size, pool_size);
+	return 0;
+
+err_stats:
+	mmapdemo_stats_destroy(&mmapdemo);
+	mmapdemo_store_fini(&mmapdemo.store);
+err_pool:
+	mmapdemo_pool_fini(&mmapdemo.pool);
+err_store_module:
+	mmapdemo_store_module_exit();
+	return err;
+}
+
+/*
+ * Runs with no file open: each holds a reference on the module, and so does
+ * each VMA through its file. Pages may still be pinned, or sit in a pipe; those
+ * are left to whoever holds them, and need nothing of ours any more.
+ */
+static void __exit mmapdemo_exit(void)
+{
+	misc_deregister(&mmapdemo.misc);
+	mmapdemo_stats_destroy(&mmapdemo);
+	mmapdemo_store_fini(&mmapdemo.store);
+	mmapdemo_pool_fini(&mmapdemo.pool);
+	mmapdemo_store_module_exit();
+	pr_info("unloaded: %lu pages were allocated, %ld are missing\n",
+		mmapdemo_stat_read(STAT_POOL_ALLOCATED),
+		atomic_long_read(&mmapdemo.pool.nr_held));
+}
+
+module_init(mmapdemo_init);
+module_exit(mmapdemo_exit);
+
+MODULE_DESCRIPTION("A character device that shows how to serve mmap(2)");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(MMAPDEMO_VERSION);

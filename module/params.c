@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Module parameters. Each is checked when it is set, at insmod and, where it
+ * is writable, at run time: a bad value fails with EINVAL, says in one line
+ * what is allowed, and changes nothing.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/ctype.h>
+#include <linux/kstrtox.h>
+#include <linux/log2.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/sizes.h>
+#include <linux/string.h>
+
+#include "mmapdemo.h"
+
+/**
+ * struct size_param - a parameter in bytes
+ * @name: as the user writes it
+ * @max: the largest value; the smallest is the page size
+ * @power_of_2: whether only powers of two will do, or any multiple of the page
+ * @value: the value in bytes; 0: not given
+ */
+struct size_param {
+	const char *name;
+	u64 max;
+	bool power_of_2;
+	u64 value;
+};
+
+/* The last page of the largest file that the kernel can address. */
+#define SIZE_PARAM_MAX	round_down((u64)MAX_LFS_FILESIZE, PAGE_SIZE)
+
+static struct size_param param_size = {
+	.name = "size", .max = SIZE_PARAM_MAX, .value = SZ_64M,
+};
+
+static struct size_param param_pool_size = {
+	.name = "pool_size", .max = SIZE_PARAM_MAX,
+};
+
+static struct size_param param_fault_around = {
+	.name = "fault_around", .max = SZ_2M, .power_of_2 = true, .value = SZ_64K,
+};
+
+static const char * const fault_mode_names[] = {
+	[MMAPDEMO_FAULT_MAP_PAGES]	= "map_pages",
+	[MMAPDEMO_FAULT_INSERT]		= "insert",
+};
+
+static unsigned int param_fault_mode = MMAPDEMO_FAULT_MAP_PAGES;
+
+/**
+ * mmapdemo_parse_size() - parse bytes with an optional suffix
+ * @str: a number in the notation of C, then one of K, M, G, T, P, E (powers of
+ *	 1024) in either case or nothing, then a newline or nothing
+ * @size: receives the value in bytes
+ *
+ * memparse() reads the same, but lets a number that does not fit wrap around.
+ *
+ * Context: any.
+ * Return: 0; -EINVAL: not of this form; -ERANGE: 2^64 or more.
+ */
+int mmapdemo_parse_size(const char *str, u64 *size)
+{
+	static const char suffixes[] = "KMGTPE";
+	const char *suffix = NULL;
+	char number[32];
+	u64 value;
+	int err;
+
+	if (strscpy(number, str, sizeof(number)) < 0)
+		return -EINVAL;
+	strim(number);
+	if (*number)
+		suffix = strchr(suffixes, toupper(number[strlen(number) - 1]));
+	/* In hexadecimal E is a digit. */
+	if (suffix && *suffix == 'E' && !strncasecmp(number, "0x", 2))
+		suffix = NULL;
+	if (suffix)
+		number[strlen(number) - 1] = '\0';
+
+	/* kstrtoull() takes a sign, which a size does not have. */
+	if (!isdigit(*number))
+		return -EINVAL;
+	err = kstrtoull(number, 0, &value);
+	if (err)
+		return err;
+	if (suffix && check_shl_overflow(value, 10 * (suffix - suffixes + 1),
+					 &value))
+		return -ERANGE;
+	*size = value;
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_parse_size);
+
+static int size_param_set(const char *val, const struct kernel_param *kp)
+{
+	struct size_param *param = kp->arg;
+	u64 value;
+
+	if (!mmapdemo_parse_size(val, &value) &&
+	    value >= PAGE_SIZE && value <= param->max && PAGE_ALIGNED(value) &&
+	    (!param->power_of_2 || is_power_of_2(value))) {
+		WRITE_ONCE(param->value, value);
+		return 0;
+	}
+	pr_err("%s=%.64s: must be a %s from %lu to %llu bytes\n", param->name,
+	       val, param->power_of_2 ? "power of 2" : "multiple of the page size",
+	       PAGE_SIZE, param->max);
+	return -EINVAL;
+}
+
+static int size_param_get(char *buffer, const struct kernel_param *kp)
+{
+	const struct size_param *param = kp->arg;
+
+	return sysfs_emit(buffer, "%llu\n", READ_ONCE(param->value));
+}
+
+static const struct kernel_param_ops size_param_ops = {
+	.set = size_param_set,
+	.get = size_param_get,
+};
+
+static int fault_mode_set(const char *val, const struct kernel_param *kp)
+{
+	int mode = __sysfs_match_string(fault_mode_names,
+					ARRAY_SIZE(fault_mode_names), val);
+
+	if (mode < 0) {
+		pr_err("fault_mode=%.64s: must be %s or %s\n", val,
+		       fault_mode_names[0], fault_mode_names[1]);
+		return -EINVAL;
+	}
+	WRITE_ONCE(param_fault_mode, mode);
+	return 0;
+}
+
+static int fault_mode_get(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%s\n",
+			  fault_mode_names[mmapdemo_param_fault_mode()]);
+}
+
+static const struct kernel_param_ops fault_mode_ops = {
+	.set = fault_mode_set,
+	.get = fault_mode_get,
+};
+
+/* Initial size of the device in bytes. */
+u64 mmapdemo_param_size(void)
+{
+	return param_size.value;
+}
+
+/* Cap of the pool in bytes. */
+u64 mmapdemo_param_pool_size(void)
+{
+	return param_pool_size.value ?: param_size.value;
+}
+
+/* How new mappings fill their page tables; may change at any time. */
+enum mmapdemo_fault_mode mmapdemo_param_fault_mode(void)
+{
+	return READ_ONCE(param_fault_mode);
+}
+
+/* Bytes that fault_mode=insert maps at once; may change at any time. */
+unsigned long mmapdemo_param_fault_around(void)
+{
+	return READ_ONCE(param_fault_around.value);
+}
+
+module_param_cb(size, &size_param_ops, &param_size, 0444);
+MODULE_PARM_DESC(size, "size of the device in bytes, with K/M/G (default 64M)");
+module_param_cb(pool_size, &size_param_ops, &param_pool_size, 0444);
+MODULE_PARM_DESC(pool_size, "cap on the memory of the page pool (default: size)");
+module_param_cb(fault_mode, &fault_mode_ops, &param_fault_mode, 0644);
+MODULE_PARM_DESC(fault_mode, "map_pages (default) or insert; for new mappings");
+module_param_cb(fault_around, &size_param_ops, &param_fault_around, 0644);
+MODULE_PARM_DESC(fault_around, "fault_mode=insert: bytes mapped per read fault (default 64K)");

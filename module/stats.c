@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Counters, and the debugfs files that show them. Each counter only grows, is
+ * kept per CPU, and is summed when it is read: counting costs a fault one
+ * instruction, and a reader sees a figure that was right at some moment.
+ */
+#include <linux/debugfs.h>
+#include <linux/seq_file.h>
+
+#include "mmapdemo.h"
+
+DEFINE_PER_CPU(struct mmapdemo_stats, mmapdemo_stats);
+
+static const char * const stat_names[] = {
+	[STAT_MMAP]		= "mmap",
+	[STAT_VMA_OPEN]		= "vma_open",
+	[STAT_VMA_CLOSE]	= "vma_close",
+	[STAT_FAULT_READ]	= "fault_read",
+	[STAT_FAULT_WRITE]	= "fault_write",
+	[STAT_FAULT_COW]	= "fault_cow",
+	[STAT_MAP_PAGES]	= "map_pages",
+	[STAT_INSERTED]		= "inserted",
+	[STAT_MKWRITE]		= "mkwrite",
+	[STAT_SIGBUS_SIZE]	= "sigbus_size",
+	[STAT_SIGBUS_CAP]	= "sigbus_cap",
+	[STAT_SIGBUS_POISON]	= "sigbus_poison",
+	[STAT_DIRTIED]		= "dirtied",
+	[STAT_CLEANED]		= "cleaned",
+	[STAT_DISCARDED]	= "discarded",
+	[STAT_POOL_ALLOCATED]	= "pool_allocated",
+	[STAT_POOL_FREED]	= "pool_freed",
+	[STAT_POOL_RECYCLED]	= "pool_recycled",
+	[STAT_POOL_ZEROED]	= "pool_zeroed",
+};
+
+static_assert(ARRAY_SIZE(stat_names) == MMAPDEMO_NR_STATS);
+
+/**
+ * mmapdemo_stat_read() - sum one counter over all CPUs
+ * @stat: the counter
+ *
+ * Context: any. CPUs that count meanwhile may or may not be included.
+ * Return: the sum, which wraps as an unsigned long does.
+ */
+unsigned long mmapdemo_stat_read(enum mmapdemo_stat stat)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	/* Possible, not online: what an offline CPU counted stays counted. */
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(mmapdemo_stats, cpu).count[stat]);
+	return sum;
+}
+
+static int stats_show(struct seq_file *m, void *unused)
+{
+	int i;
+
+	for (i = 0; i < MMAPDEMO_NR_STATS; i++)
+		seq_printf(m, "%s %lu\n", stat_names[i],
+			   mmapdemo_stat_read(i));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
+/* Figures in pages; each is exact, together they are not one snapshot. */
+static int pool_show(struct seq_file *m, void *unused)
+{
+	struct mmapdemo_device *dev = m->private;
+	struct mmapdemo_pool *pool = &dev->pool;
+	struct address_space *mapping = mmapdemo_store_mapping(&dev->store);
+
+	seq_printf(m, "cap %lu\n", pool->cap);
+	seq_printf(m, "held %ld\n", atomic_long_read(&pool->nr_held));
+	seq_printf(m, "cached %lu\n", mmapdemo_pool_count(pool));
+	seq_printf(m, "stored %lu\n", READ_ONCE(mapping->nrpages));
+	seq_printf(m, "dirty %lu\n", READ_ONCE(dev->store.nr_dirty));
+	seq_printf(m, "forgotten %ld\n", atomic_long_read(&pool->nr_forgotten));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(pool);
+
+/**
+ * mmapdemo_stats_create() - make the debugfs directory
+ * @dev: the device that the files describe
+ *
+ * debugfs never stands in a driver's way: without it there are no files, and
+ * nothing else changes (fs/debugfs/inode.c, debugfs_create_file()).
+ *
+ * Context: process context, may sleep.
+ */
+void mmapdemo_stats_create(struct mmapdemo_device *dev)
+{
+	dev->debugfs = debugfs_create_dir("mmapdemo", NULL);
+	debugfs_create_file("stats", 0444, dev->debugfs, dev, &stats_fops);
+	debugfs_create_file("pool", 0444, dev->debugfs, dev, &pool_fops);
+}
+
+/**
+ * mmapdemo_stats_destroy() - remove the debugfs directory
+ * @dev: the device
+ *
+ * Context: process context, may sleep: waits for readers of the files.
+ */
+void mmapdemo_stats_destroy(struct mmapdemo_device *dev)
+{
+	debugfs_remove_recursive(dev->debugfs);
+}

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The backing store: the address_space of an inode of our own.
+ *
+ * Why an address_space, where an array would hold the pages as well: with
+ * folio->mapping and folio->index set, mappings stay plain VMAs and everything
+ * that the core offers for files works on them. It finds every PTE of a page
+ * (folio_mkclean, unmap_mapping_range), keys shared futexes (fact 7), maps
+ * present pages around a fault by itself (filemap_map_pages), and lets mlock,
+ * mremap and merging behave as they do for a file.
+ *
+ * Why the inode is not the device node's: every node made with mknod has an
+ * inode and an address_space of its own, and unmap_mapping_range() on one
+ * misses the mappings of the others (fact 6). Each open file is pointed here.
+ *
+ * What the core must never do is reclaim these pages, as there is no copy of
+ * them anywhere. Four things see to that: they are not on the LRU; the inode
+ * is on no list that drop_caches walks (alloc_anon_inode() links it to no
+ * superblock list, fs/libfs.c); its backing_dev_info is the no-op one, so that
+ * POSIX_FADV_DONTNEED does nothing (mm/fadvise.c, generic_fadvise()); and the
+ * pages are never handed to a function that expects page-cache references.
+ *
+ * A page stays in its slot while its folio lock, the invalidate_lock or the
+ * xa_lock is held. It can leave with a reference held, but is not used again
+ * before that is dropped (mmapdemo_pool_put()).
+ */
+#include <linux/fs.h>
+#include <linux/mount.h>
+#include <linux/pagevec.h>
+#include <linux/pseudo_fs.h>
+#include <linux/sched.h>
+
+#include "mmapdemo.h"
+
+static struct vfsmount *store_mnt;
+
+static const struct address_space_operations store_aops = {
+	.dirty_folio	= mmapdemo_dirty_folio,
+};
+
+static int store_init_fs_context(struct fs_context *fc)
+{
+	return init_pseudo(fc, 0x6d6d6170 /* "mmap" */) ? 0 : -ENOMEM;
+}
+
+/* No .owner: the mount below would pin the module for ever. */
+static struct file_system_type store_fs_type = {
+	.name			= "mmapdemo",
+	.init_fs_context	= store_init_fs_context,
+	.kill_sb		= kill_anon_super,
+};
+
+/**
+ * mmapdemo_store_get() - look a page up
+ * @store: the store
+ * @pgoff: its slot
+ *
+ * Context: process context.
+ * Return: the folio with a reference for the caller, or NULL for a hole.
+ */
+struct folio *mmapdemo_store_get(struct mmapdemo_store *store, pgoff_t pgoff)
+{
+	struct folio *folio;
+
+	folio = filemap_get_folio(mmapdemo_store_mapping(store), pgoff);
+	return IS_ERR(folio) ? NULL : folio;
+}
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_get);
+
+/*
+ * Puts @folio into an empty slot; the caller's reference becomes the store's.
+ * Return: 0; -EEXIST: somebody else was first; -ENOMEM.
+ */
+static int store_insert(struct mmapdemo_store *store, pgoff_t pgoff,
+			struct folio *folio, bool dirty)
+{
+	struct address_space *mapping = mmapdemo_store_mapping(store);
+	XA_STATE(xas, &mapping->i_pages, pgoff);
+
+	folio->mapping = mapping;
+	folio->index = pgoff;
+	do {
+		xas_lock_irq(&xas);
+		if (xas_load(&xas))
+			xas_set_err(&xas, -EEXIST);
+		xas_store(&xas, folio);
+		if (!xas_error(&xas)) {
+			mapping->nrpages++;
+			if (dirty)
+				mmapdemo_dirty_set_locked(store, folio);
+		}
+		xas_unlock_irq(&xas);
+	} while (xas_nomem(&xas, GFP_KERNEL));
+
+	if (xas_error(&xas))
+		folio->mapping = NULL;
+	return xas_error(&xas);
+}
+
+/*
+ * Makes a page for a hole. Return: the folio, locked, with a reference for the
+ * caller on top of the store's; -ERANGE: past the end; -EEXIST: no hole, look
+ * it up; -ENOSPC, -ENOMEM: as mmapdemo_pool_get().
+ *
+ * The invalidate_lock is held, so that no page enters a range while a discard
+ * or a truncate removes what is there, and the size stays what it is.
+ */
+static struct folio *store_create(struct mmapdemo_store *store, pgoff_t pgoff,
+				  bool dirty)
+{
+	struct folio *folio;
+	int err;
+
+	if (pgoff >= mmapdemo_store_end(store))
+		return ERR_PTR(-ERANGE);
+	folio = mmapdemo_pool_get(store->pool);
+	if (IS_ERR(folio))
+		return folio;
+
+	/*
+	 * Once in its slot the page can be found by anyone, so what must be
+	 * true of it must be true before: locked, by us; zeroed, which
+	 * uptodate announces with a write barrier (fact 14).
+	 */
+	__folio_set_locked(folio);
+	__folio_mark_uptodate(folio);
+	folio_get(folio);
+	err = store_insert(store, pgoff, folio, dirty);
+	if (err) {
+		folio_unlock(folio);
+		folio_put(folio);
+		mmapdemo_pool_put(store->pool, folio);
+		return ERR_PTR(err);
+	}
+	return folio;
+}
+
+static struct folio *store_create_alone(struct mmapdemo_store *store,
+					pgoff_t pgoff, bool dirty)
+{
+	struct address_space *mapping = mmapdemo_store_mapping(store);
+	struct folio *folio;
+
+	/*
+	 * At the cap, "no page is spare" may be a matter of timing: another
+	 * CPU may have one in its hands that it is about to put back, having
+	 * lost a race for a slot. Whoever has, holds the lock shared: taking
+	 * it exclusively waits for them all, and then the answer is final.
+	 * Without it, a program that touches exactly as many pages as the cap
+	 * allows, from two threads, would now and then get a SIGBUS.
+	 */
+	filemap_invalidate_lock(mapping);
+	folio = store_create(store, pgoff, dirty);
+	filemap_invalidate_unlock(mapping);
+	return folio;
+}
+
+/**
+ * mmapdemo_store_grab() - find or make the page of a slot, and lock it
+ * @store: the store
+ * @pgoff: its slot
+ * @dirty: whether a page that is made starts in the dirty log
+ *
+ * The page is in the store for as long as the caller keeps it locked. This is
+ * what a fault handler returns with %VM_FAULT_LOCKED: the core unlocks it once
+ * the PTE is in place, so that a discard, which locks each page to remove it
+ * and zaps afterwards, finds either no PTE or one to zap (fact 2).
+ *
+ * Context: process context, may sleep; takes the invalidate_lock.
+ * Return: the folio, locked, with a reference for the caller;
+ * -ERANGE: @pgoff lies past the end of the device; -ENOSPC: the pool is at its
+ * cap; -ENOMEM: no memory.
+ */
+struct folio *mmapdemo_store_grab(struct mmapdemo_store *store, pgoff_t pgoff,
+				  bool dirty)
+{
+	struct address_space *mapping = mmapdemo_store_mapping(store);
+	struct folio *folio;
+
+	do {
+		folio = filemap_lock_folio(mapping, pgoff);
+		if (!IS_ERR_OR_NULL(folio)) {
+			/*
+			 * A truncate sets the size first and then removes, for
+			 * which it needs this page's lock: a page past the end
+			 * is on its way out.
+			 */
+			if (likely(pgoff < mmapdemo_store_end(store)))
+				return folio;
+			folio_unlock(folio);
+			folio_put(folio);
+			return ERR_PTR(-ERANGE);
+		}
+
+		filemap_invalidate_lock_shared(mapping);
+		folio = store_create(store, pgoff, dirty);
+		filemap_invalidate_unlock_shared(mapping);
+		if (folio == ERR_PTR(-ENOSPC))
+			folio = store_create_alone(store, pgoff, dirty);
+	} while (folio == ERR_PTR(-EEXIST));
+	return folio;
+}
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_grab);
+
+/*
+ * Takes a page out of its slot. Afterwards nobody can map it any more: whoever
+ * finds it through a stale reference sees, under the page lock that they need
+ * to map it, that folio->mapping is gone. Only then are its PTEs zapped.
+ */
+static void store_remove(struct mmapdemo_store *store, struct folio *folio)
+{
+	struct address_space *mapping = mmapdemo_store_mapping(store);
+	pgoff_t pgoff = folio->index;
+
+	folio_lock(folio);
+	xa_lock_irq(&mapping->i_pages);
+	mmapdemo_dirty_drop_locked(store, folio);
+	__xa_erase(&mapping->i_pages, pgoff);
+	mapping->nrpages--;
+	folio->mapping = NULL;
+	xa_unlock_irq(&mapping->i_pages);
+	folio_unlock(folio);
+
+	/*
+	 * filemap_map_pages takes no invalidate_lock and may have mapped the
+	 * page since the whole range was zapped.
+	 */
+	if (folio_mapped(folio))
+		unmap_mapping_pages(mapping, pgoff, 1, false);
+}
+
+/**
+ * mmapdemo_store_discard() - remove the pages of a range
+ * @store: the store
+ * @start: first page of the range
+ * @end: first page behind it
+ *
+ * Every shared mapping reads zeros there afterwards; private copies stay. A
+ * page that somebody has pinned stays theirs, with the data that it has.
+ *
+ * Context: process context, may sleep; takes the invalidate_lock and folio
+ * locks. The caller holds no lock that a fault handler takes.
+ * Return: how many pages were removed.
+ */
+unsigned long mmapdemo_store_discard(struct mmapdemo_store *store,
+				     pgoff_t start, pgoff_t end)
+{
+	struct address_space *mapping = mmapdemo_store_mapping(store);
+	struct folio_batch fbatch;
+	unsigned long removed = 0;
+	unsigned int i;
+
+	if (start >= end)
+		return 0;
+
+	folio_batch_init(&fbatch);
+	filemap_invalidate_lock(mapping);
+	/* Most PTEs go here, in one walk over the VMAs, not one per page. */
+	unmap_mapping_pages(mapping, start, end - start, false);
+	while (filemap_get_folios(mapping, &start, end - 1, &fbatch)) {
+		for (i = 0; i < folio_batch_count(&fbatch); i++) {
+			struct folio *folio = fbatch.folios[i];
+
+			store_remove(store, folio);
+			/* The batch's reference; then the store's. */
+			folio_put(folio);
+			mmapdemo_pool_put(store->pool, folio);
+			removed++;
+		}
+		folio_batch_init(&fbatch);
+		cond_resched();
+	}
+	filemap_invalidate_unlock(mapping);
+	mmapdemo_stat_add(STAT_DISCARDED, removed);
+	return removed;
+}
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_discard);
+
+/**
+ * mmapdemo_store_init() - make an empty store
+ * @store: uninitialised memory, owned by the caller
+ * @pool: where its pages come from; outlives the store
+ * @size: of the device in bytes, a multiple of the page size
+ *
+ * Context: process context, may sleep.
+ * Return: 0, or -ENOMEM.
+ */
+int mmapdemo_store_init(struct mmapdemo_store *store,
+			struct mmapdemo_pool *pool, loff_t size)
+{
+	struct inode *inode = alloc_anon_inode(store_mnt->mnt_sb);
+
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
+	inode->i_mapping->a_ops = &store_aops;
+	inode->i_private = store;
+	i_size_write(inode, size);
+
+	store->pool = pool;
+	store->inode = inode;
+	store->nr_dirty = 0;
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_init);
+
+/**
+ * mmapdemo_store_fini() - put all pages back and drop the inode
+ * @store: the store, which no file and no VMA refers to any more
+ *
+ * The inode's last reference must find i_pages empty, or clear_inode() BUGs.
+ *
+ * Context: process context, may sleep.
+ */
+void mmapdemo_store_fini(struct mmapdemo_store *store)
+{
+	mmapdemo_store_discard(store, 0, ULONG_MAX);
+	WARN_ON(mmapdemo_store_mapping(store)->nrpages);
+	iput(store->inode);
+}
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_fini);
+
+/**
+ * mmapdemo_store_module_init() - mount the filesystem that the inodes live on
+ *
+ * Context: process context, may sleep.
+ * Return: 0, or an errno of kern_mount().
+ */
+int mmapdemo_store_module_init(void)
+{
+	store_mnt = kern_mount(&store_fs_type);
+	return PTR_ERR_OR_ZERO(store_mnt);
+}
+
+/**
+ * mmapdemo_store_module_exit() - unmount it, with no store left
+ *
+ * Context: process context, may sleep.
+ */
+void mmapdemo_store_module_exit(void)
+{
+	kern_unmount(store_mnt);
+}

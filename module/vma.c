@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mmap(2), and what the core calls for a mapping afterwards.
+ *
+ * Two ways to fill page tables, side by side. fault_mode=map_pages is the one
+ * to copy: plain VMAs over an address_space, one page per ->fault, and the
+ * core's own fault-around for those that are present. fault_mode=insert is for
+ * a driver whose pages are in no address_space: the fault handler puts a window
+ * of them in by itself, which needs VM_MIXEDMAP, and with it come the limits of
+ * a special mapping (no merging, mlock that does not count, ...).
+ *
+ * Nothing is kept per VMA. The core may call ->close for a VMA that it merged
+ * away without a matching ->open, and merge an mmap(2) into the neighbour
+ * without asking us at all (fact 12): counts of VMAs never balance for sure,
+ * and must not hold anything. What must live as long as a mapping hangs on
+ * vma->vm_file, which the core counts for us; it pins the module as well.
+ */
+#include <linux/fs.h>
+#include <linux/mm.h>
+
+#include "mmapdemo.h"
+
+/* Pages that go into page tables at a time; an array of this is on the stack. */
+#define INSERT_BATCH	16
+
+static struct mmapdemo_store *vma_store(const struct vm_area_struct *vma)
+{
+	return &mmapdemo_device(vma->vm_file)->store;
+}
+
+static bool fault_is_shared_write(const struct vm_fault *vmf)
+{
+	return vmf->flags & FAULT_FLAG_WRITE && vmf->vma->vm_flags & VM_SHARED;
+}
+
+static void fault_count(const struct vm_fault *vmf)
+{
+	if (!(vmf->flags & FAULT_FLAG_WRITE))
+		mmapdemo_stat_inc(STAT_FAULT_READ);
+	else if (vmf->vma->vm_flags & VM_SHARED)
+		mmapdemo_stat_inc(STAT_FAULT_WRITE);
+	else
+		mmapdemo_stat_inc(STAT_FAULT_COW);
+}
+
+/*
+ * The cap is a SIGBUS, not VM_FAULT_OOM: outside a memory cgroup's OOM the
+ * core answers the latter by running the instruction again, for ever (fact 4;
+ * mm/oom_kill.c, pagefault_out_of_memory()). It is right only where the page
+ * allocator itself failed, after the OOM killer has made room.
+ */
+static vm_fault_t fault_error(int err)
+{
+	switch (err) {
+	case -ENOMEM:
+		return VM_FAULT_OOM;
+	case -ENOSPC:
+		mmapdemo_stat_inc(STAT_SIGBUS_CAP);
+		return VM_FAULT_SIGBUS;
+	default:
+		mmapdemo_stat_inc(STAT_SIGBUS_SIZE);
+		return VM_FAULT_SIGBUS;
+	}
+}
+
+/*
+ * The page of a fault, locked; or NULL and what ->fault returns in *@ret.
+ *
+ * By vmf->pgoff, never by address: after a partial munmap or an mremap the
+ * start of the VMA is not where it was. And the size is checked here, not in
+ * ->mmap: mremap lets a mapping grow without asking (fact 13).
+ */
+static struct folio *fault_grab(struct vm_fault *vmf, vm_fault_t *ret)
+{
+	struct folio *folio;
+
+	fault_count(vmf);
+	folio = mmapdemo_store_grab(vma_store(vmf->vma), vmf->pgoff,
+				    fault_is_shared_write(vmf));
+	if (IS_ERR(folio)) {
+		*ret = fault_error(PTR_ERR(folio));
+		return NULL;
+	}
+	/*
+	 * The core tests for poison, too, but only after it has taken
+	 * page->mapping for granted (fact 5).
+	 */
+	if (unlikely(folio_test_hwpoison(folio))) {
+		folio_unlock(folio);
+		folio_put(folio);
+		mmapdemo_stat_inc(STAT_SIGBUS_POISON);
+		*ret = VM_FAULT_HWPOISON;
+		return NULL;
+	}
+	return folio;
+}
+
+/**
+ * mmapdemo_fault() - vm_operations_struct.fault: no PTE, find or make the page
+ * @vmf: what the core knows of the fault
+ *
+ * The page goes back locked. Unlocked, a discard could remove it and zap its
+ * PTEs before the core has made ours, which would then stay (fact 2).
+ *
+ * Context: process context, may sleep; under the VMA lock since 6.4 (as these
+ * operations have a ->map_pages; else the core takes mmap_lock first, fact 9),
+ * under mmap_lock shared before that and for accesses by get_user_pages.
+ * Return: %VM_FAULT_LOCKED with the page in vmf->page; %VM_FAULT_SIGBUS: past
+ * the end, or the pool is at its cap; %VM_FAULT_HWPOISON; %VM_FAULT_OOM.
+ */
+static vm_fault_t mmapdemo_fault(struct vm_fault *vmf)
+{
+	vm_fault_t ret = VM_FAULT_LOCKED;
+	struct folio *folio = fault_grab(vmf, &ret);
+
+	if (folio)
+		vmf->page = folio_page(folio, 0);
+	return ret;
+}
+
+/**
+ * mmapdemo_map_pages() - vm_operations_struct.map_pages: fault-around
+ * @vmf: the read fault in the middle
+ * @start: first page of the window that the core would like to map
+ * @end: last page of it, inclusive
+ *
+ * Maps what is present and takes neither our locks nor our pages: see
+ * store_remove() and mmapdemo_pool_put() for what that asks of the store.
+ *
+ * Context: may not sleep: in an RCU read-side section since 6.4.
+ * Return: %VM_FAULT_NOPAGE: the faulting page is mapped; 0: ->fault is next.
+ */
+static vm_fault_t mmapdemo_map_pages(struct vm_fault *vmf, pgoff_t start,
+				     pgoff_t end)
+{
+	vm_fault_t ret = filemap_map_pages(vmf, start, end);
+
+	if (ret & VM_FAULT_NOPAGE)
+		mmapdemo_stat_inc(STAT_MAP_PAGES);
+	return ret;
+}
+
+/**
+ * mmapdemo_page_mkwrite() - vm_operations_struct.page_mkwrite: a read-only PTE
+ * of a shared mapping is about to become writable
+ * @vmf: the fault, with the page in vmf->page
+ *
+ * Puts the page into the dirty log. It stays locked until the core has made
+ * the PTE writable, so that a sync cannot write-protect the PTEs and clean the
+ * page in between, which would leave a writable PTE to a clean page (fact 3).
+ *
+ * Context: process context, may sleep; locks as for mmapdemo_fault().
+ * Return: %VM_FAULT_LOCKED; %VM_FAULT_NOPAGE: the page was discarded while we
+ * waited for its lock, the core shall look again. Never 0 with the page's
+ * mapping gone: the core takes that for "retry", and retries for ever (fact 1).
+ */
+static vm_fault_t mmapdemo_page_mkwrite(struct vm_fault *vmf)
+{
+	struct folio *folio = page_folio(vmf->page);
+	struct file *file = vmf->vma->vm_file;
+
+	mmapdemo_stat_inc(STAT_MKWRITE);
+	/* The core leaves it to drivers that have this handler. */
+	file_update_time(file);
+
+	folio_lock(folio);
+	if (folio->mapping != file->f_mapping) {
+		folio_unlock(folio);
+		return VM_FAULT_NOPAGE;
+	}
+	mmapdemo_dirty_folio(folio->mapping, folio);
+	return VM_FAULT_LOCKED;
+}
+
+/* Collects up to @max pages that follow each other. Return: how many. */
+static unsigned long insert_collect(struct mmapdemo_store *store, pgoff_t pgoff,
+				    struct page **pages, unsigned long max)
+{
+	XA_STATE(xas, &mmapdemo_store_mapping(store)->i_pages, pgoff);
+	struct folio *folio;
+	unsigned long nr = 0;
+
+	/*
+	 * The caller holds the invalidate_lock: no page leaves the store, and
+	 * none needs a reference here. RCU is for the tree's nodes.
+	 */
+	rcu_read_lock();
+	for (folio = xas_load(&xas); nr < max; folio = xas_next(&xas)) {
+		if (xas_retry(&xas, folio))
+			continue;
+		if (!folio || folio_test_hwpoison(folio))
+			break;
+		pages[nr++] = folio_page(folio, 0);
+	}
+	rcu_read_unlock();
+	return nr;
+}
+
+/*
+ * Puts the present pages of [@start, @end) into the page table. Return: 0,
+ * -ENOMEM, or what else vm_insert_pages() finds wrong.
+ *
+ * A PTE that is already there is left alone (-EBUSY): another thread, or an
+ * earlier window, was first.
+ */
+static int insert_window(struct vm_area_struct *vma, pgoff_t start, pgoff_t end)
+{
+	struct mmapdemo_store *store = vma_store(vma);
+	struct page *pages[INSERT_BATCH];
+
+	while (start < end) {
+		unsigned long max = min_t(pgoff_t, end - start, INSERT_BATCH);
+		unsigned long nr = insert_collect(store, start, pages, max);
+		unsigned long left = nr;
+		int err = 0;
+
+		if (nr)
+			err = vm_insert_pages(vma, vma->vm_start +
+					      ((start - vma->vm_pgoff) << PAGE_SHIFT),
+					      pages, &left);
+		if (err && err != -EBUSY)
+			return err;
+		mmapdemo_stat_add(STAT_INSERTED, nr - left);
+		/* A hole, or an occupied PTE: step over it. */
+		start += nr - left + (left || nr < max);
+	}
+	return 0;
+}
+
+/**
+ * mmapdemo_fault_insert() - vm_operations_struct.fault of fault_mode=insert
+ * @vmf: what the core knows of the fault
+ *
+ * A read fault maps the aligned window around it, as far as pages are present.
+ * Writes go one page at a time: each must be noticed by ->page_mkwrite, or be
+ * copied, and the core does both with the page that a fault returns.
+ *
+ * The window goes in under the invalidate_lock, which a discard takes
+ * exclusively around removal and zap: no PTE appears behind its back (fact 2).
+ *
+ * Context: process context, may sleep; under mmap_lock shared.
+ * Return: as mmapdemo_fault(), and %VM_FAULT_NOPAGE: it is in the page table,
+ * or the page was discarded meanwhile and the access faults again.
+ */
+static vm_fault_t mmapdemo_fault_insert(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct mmapdemo_store *store = vma_store(vma);
+	struct address_space *mapping = mmapdemo_store_mapping(store);
+	pgoff_t window = mmapdemo_param_fault_around() >> PAGE_SHIFT;
+	vm_fault_t ret = 0;
+	struct folio *folio;
+	pgoff_t start, end;
+	int err;
+
+	if (vmf->flags & FAULT_FLAG_WRITE)
+		return mmapdemo_fault(vmf);
+	folio = fault_grab(vmf, &ret);
+	if (!folio)
+		return ret;
+	folio_unlock(folio);
+	folio_put(folio);
+
+	filemap_invalidate_lock_shared(mapping);
+	start = round_down(vmf->pgoff, window);
+	end = min3(start + window, mmapdemo_store_end(store),
+		   vma->vm_pgoff + vma_pages(vma));
+	err = insert_window(vma, max(start, vma->vm_pgoff), end);
+	filemap_invalidate_unlock_shared(mapping);
+	return err ? vmf_error(err) : VM_FAULT_NOPAGE;
+}
+
+/*
+ * Before it, the core has linked nothing: a VMA was copied by fork, by a split,
+ * or by mremap, and the copy refers to the file by itself.
+ */
+static void mmapdemo_vma_open(struct vm_area_struct *vma)
+{
+	mmapdemo_stat_inc(STAT_VMA_OPEN);
+}
+
+static void mmapdemo_vma_close(struct vm_area_struct *vma)
+{
+	mmapdemo_stat_inc(STAT_VMA_CLOSE);
+}
+
+static const struct vm_operations_struct mmapdemo_vm_ops = {
+	.open		= mmapdemo_vma_open,
+	.close		= mmapdemo_vma_close,
+	.fault		= mmapdemo_fault,
+	.map_pages	= mmapdemo_map_pages,
+	.page_mkwrite	= mmapdemo_page_mkwrite,
+};
+
+static const struct vm_operations_struct mmapdemo_vm_ops_insert = {
+	.open		= mmapdemo_vma_open,
+	.close		= mmapdemo_vma_close,
+	.fault		= mmapdemo_fault_insert,
+	.page_mkwrite	= mmapdemo_page_mkwrite,
+};
+
+/**
+ * mmapdemo_mmap() - file_operations.mmap
+ * @file: an open /dev/mmapdemo
+ * @vma: the mapping to be; offset, length and protection are the core's to
+ *	 check (mm/mmap.c, do_mmap()), and a mapping may reach past the end of
+ *	 the device, as it may with a file
+ *
+ * Context: process context under mmap_lock, exclusively.
+ * Return: 0.
+ */
+int mmapdemo_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	if (mmapdemo_param_fault_mode() == MMAPDEMO_FAULT_INSERT) {
+		/* Here or never: vm_insert_pages in a fault BUGs else (fact 8). */
+		vm_flags_set(vma, VM_MIXEDMAP);
+		vma->vm_ops = &mmapdemo_vm_ops_insert;
+	} else {
+		vma->vm_ops = &mmapdemo_vm_ops;
+	}
+	file_accessed(file);
+	mmapdemo_stat_inc(STAT_MMAP);
+	return 0;
+}
