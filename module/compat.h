@@ -20,6 +20,13 @@
 #define alloc_pages_bulk	alloc_pages_bulk_array
 #endif
 
+/* cdd30ebb1b9f ("module: Convert symbol namespace to string literal"), 6.13 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define MODULE_IMPORT_KUNIT_NS	MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING)
+#else
+#define MODULE_IMPORT_KUNIT_NS	MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING")
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 /* 1c71222e5f23 ("mm: replace vma->vm_flags direct modifications ..."), 6.3 */
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)

@@ -64,11 +64,10 @@ static void __exit mmapdemo_exit(void)
 	misc_deregister(&mmapdemo.misc);
 	mmapdemo_stats_destroy(&mmapdemo);
 	mmapdemo_store_fini(&mmapdemo.store);
-	mmapdemo_pool_fini(&mmapdemo.pool);
+	if (!mmapdemo_pool_fini(&mmapdemo.pool))
+		pr_info("unloaded: %lu pages were allocated, all are back\n",
+			mmapdemo_stat_read(STAT_POOL_ALLOCATED));
 	mmapdemo_store_module_exit();
-	pr_info("unloaded: %lu pages were allocated, %ld are missing\n",
-		mmapdemo_stat_read(STAT_POOL_ALLOCATED),
-		atomic_long_read(&mmapdemo.pool.nr_held));
 }
 
 module_init(mmapdemo_init);

@@ -98,7 +98,7 @@ struct mmapdemo_pool {
 };
 
 int mmapdemo_pool_init(struct mmapdemo_pool *pool, unsigned long cap);
-void mmapdemo_pool_fini(struct mmapdemo_pool *pool);
+long mmapdemo_pool_fini(struct mmapdemo_pool *pool);
 struct folio *mmapdemo_pool_get(struct mmapdemo_pool *pool);
 void mmapdemo_pool_put(struct mmapdemo_pool *pool, struct folio *folio);
 unsigned long mmapdemo_pool_count(struct mmapdemo_pool *pool);

@@ -407,13 +407,18 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_init);
  * after which the lists are ours alone.
  *
  * Context: process context, may sleep.
+ * Return: pages that were taken from the system and are not back: a leak, which
+ * is also reported with WARN(), or else 0.
  */
-void mmapdemo_pool_fini(struct mmapdemo_pool *pool)
+long mmapdemo_pool_fini(struct mmapdemo_pool *pool)
 {
+	long missing;
+
 	mmapdemo_shrinker_destroy(pool->shrinker);
 	mmapdemo_pool_shrink(pool, ULONG_MAX);
-	WARN(atomic_long_read(&pool->nr_held), "%ld pages are missing\n",
-	     atomic_long_read(&pool->nr_held));
 	free_percpu(pool->caches);
+	missing = atomic_long_read(&pool->nr_held);
+	WARN(missing, "%ld pages are missing\n", missing);
+	return missing;
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_fini);
