@@ -15,6 +15,13 @@
 
 #include <kunit/visibility.h>
 
+/* folio_batch had its home in pagevec.h before it got one of its own. */
+#if __has_include(<linux/folio_batch.h>)
+#include <linux/folio_batch.h>
+#else
+#include <linux/pagevec.h>
+#endif
+
 /* 6.14 renamed it: "mm: alloc_pages_bulk: rename API". */
 #ifndef alloc_pages_bulk
 #define alloc_pages_bulk	alloc_pages_bulk_array

@@ -16,7 +16,6 @@
  * last byte has been written, not before: a page that is cleaned in between
  * enters the log again.
  */
-#include <linux/pagevec.h>
 #include <linux/rmap.h>
 #include <linux/sched.h>
 

@@ -26,7 +26,6 @@
  */
 #include <linux/fs.h>
 #include <linux/mount.h>
-#include <linux/pagevec.h>
 #include <linux/pseudo_fs.h>
 #include <linux/sched.h>
 
