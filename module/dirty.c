@@ -11,7 +11,7 @@
  * page is in the log: ->page_mkwrite puts it there before the PTE turns
  * writable, and cleaning write-protects all PTEs before it takes the page out.
  * The page lock is held across either pair, so neither can fall between the
- * halves of the other (fact 3). What writes through no PTE of its own (write(2),
+ * halves of the other. What writes through no PTE of its own (write(2), or
  * a device that was given the page by get_user_pages) marks the page after the
  * last byte has been written, not before: a page that is cleaned in between
  * enters the log again.

@@ -5,7 +5,7 @@
  * read(2) and write(2) are coherent with every mapping because they use the
  * same pages. They hold a reference on a page while they copy, and no lock
  * that ->fault takes: the user's buffer may lie in a mapping of this device,
- * its page not present, and the copy then runs our fault handler (fact 10).
+ * its page not present, and the copy then runs our fault handler.
  */
 #include <linux/compat.h>
 #include <linux/fs.h>
@@ -24,7 +24,7 @@
  * @file: the new file; misc_open() has left its miscdevice in private_data
  *
  * Points the file at the one address_space that all nodes share. Every mapping
- * of the file is linked there, where a discard finds it (fact 6).
+ * of the file is linked there, where a discard finds it.
  *
  * Context: process context.
  * Return: 0.

@@ -248,7 +248,7 @@ struct folio *mmapdemo_pool_get(struct mmapdemo_pool *pool)
 		pool_forget(pool, folio);
 	}
 
-	/* Fact 14: nobody may see what the page's last user left in it. */
+	/* Nobody may see what the page's last user left in it. */
 	if (folio->private == POOL_STALE) {
 		clear_highpage(folio_page(folio, 0));
 		folio->private = NULL;
@@ -267,12 +267,12 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_get);
  *
  * The page is used again only if that reference is the last one, and it is
  * frozen (taken to 0, where nobody can get a new one) while that is found out.
- * Who else may have one: a GUP pin or a pipe, for as long as they like (fact
- * 11); a lookup under RCU that found the page in the store just before it was
- * removed, for some instructions. The latter matters as much: filemap_map_pages
- * checks page->mapping under the page lock, but not page->index (fact 16). If
- * it held a reference on a page that went through here and into another slot,
- * it would map that page at the old place.
+ * Who else may have one: a GUP pin or a pipe, for as long as they like; a
+ * lookup under RCU that found the page in the store just before it was removed,
+ * for some instructions. The latter matters as much: filemap_map_pages checks
+ * page->mapping under the page lock, but not page->index. If it held a reference
+ * on a page that went through here and into another slot, it would map that page
+ * at the old place.
  *
  * What somebody else still uses is left to them, as is a page that is poisoned
  * or still marked as mlocked: it is forgotten, and counts as held no more.
@@ -287,7 +287,7 @@ void mmapdemo_pool_put(struct mmapdemo_pool *pool, struct folio *folio)
 		pool_forget(pool, folio);
 		return;
 	}
-	/* A zap of dirty and young PTEs leaves these behind (fact 7). */
+	/* A zap of dirty and young PTEs leaves these behind. */
 	folio_clear_dirty(folio);
 	folio_clear_referenced(folio);
 	folio->index = 0;

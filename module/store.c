@@ -5,13 +5,13 @@
  * Why an address_space, where an array would hold the pages as well: with
  * folio->mapping and folio->index set, mappings stay plain VMAs and everything
  * that the core offers for files works on them. It finds every PTE of a page
- * (folio_mkclean, unmap_mapping_range), keys shared futexes (fact 7), maps
+ * (folio_mkclean, unmap_mapping_range), keys shared futexes, maps
  * present pages around a fault by itself (filemap_map_pages), and lets mlock,
  * mremap and merging behave as they do for a file.
  *
  * Why the inode is not the device node's: every node made with mknod has an
  * inode and an address_space of its own, and unmap_mapping_range() on one
- * misses the mappings of the others (fact 6). Each open file is pointed here.
+ * misses the mappings of the others. Each open file is pointed here.
  *
  * What the core must never do is reclaim these pages, as there is no copy of
  * them anywhere. Four things see to that: they are not on the LRU; the inode
@@ -119,7 +119,7 @@ static struct folio *store_create(struct mmapdemo_store *store, pgoff_t pgoff,
 	/*
 	 * Once in its slot the page can be found by anyone, so what must be
 	 * true of it must be true before: locked, by us; zeroed, which
-	 * uptodate announces with a write barrier (fact 14).
+	 * uptodate announces with a write barrier.
 	 */
 	__folio_set_locked(folio);
 	__folio_mark_uptodate(folio);
@@ -163,7 +163,7 @@ static struct folio *store_create_alone(struct mmapdemo_store *store,
  * The page is in the store for as long as the caller keeps it locked. This is
  * what a fault handler returns with %VM_FAULT_LOCKED: the core unlocks it once
  * the PTE is in place, so that a discard, which locks each page to remove it
- * and zaps afterwards, finds either no PTE or one to zap (fact 2).
+ * and zaps afterwards, finds either no PTE or one to zap.
  *
  * Context: process context, may sleep; takes the invalidate_lock.
  * Return: the folio, locked, with a reference for the caller;

@@ -11,7 +11,7 @@
  *
  * Nothing is kept per VMA. The core may call ->close for a VMA that it merged
  * away without a matching ->open, and merge an mmap(2) into the neighbour
- * without asking us at all (fact 12): counts of VMAs never balance for sure,
+ * without asking us at all: counts of VMAs never balance for sure,
  * and must not hold anything. What must live as long as a mapping hangs on
  * vma->vm_file, which the core counts for us; it pins the module as well.
  */
@@ -45,8 +45,8 @@ static void fault_count(const struct vm_fault *vmf)
 
 /*
  * The cap is a SIGBUS, not VM_FAULT_OOM: outside a memory cgroup's OOM the
- * core answers the latter by running the instruction again, for ever (fact 4;
- * mm/oom_kill.c, pagefault_out_of_memory()). It is right only where the page
+ * core answers the latter by running the instruction again, for ever
+ * (mm/oom_kill.c, pagefault_out_of_memory()). It is right only where the page
  * allocator itself failed, after the OOM killer has made room.
  */
 static vm_fault_t fault_error(int err)
@@ -68,7 +68,7 @@ static vm_fault_t fault_error(int err)
  *
  * By vmf->pgoff, never by address: after a partial munmap or an mremap the
  * start of the VMA is not where it was. And the size is checked here, not in
- * ->mmap: mremap lets a mapping grow without asking (fact 13).
+ * ->mmap: mremap lets a mapping grow without asking.
  */
 static struct folio *fault_grab(struct vm_fault *vmf, vm_fault_t *ret)
 {
@@ -82,8 +82,9 @@ static struct folio *fault_grab(struct vm_fault *vmf, vm_fault_t *ret)
 		return NULL;
 	}
 	/*
-	 * The core tests for poison, too, but only after it has taken
-	 * page->mapping for granted (fact 5).
+	 * The core would test for poison, too, but then takes page->mapping
+	 * for granted and evicts the page as if it came from the page cache
+	 * (mm/memory.c, __do_fault()).
 	 */
 	if (unlikely(folio_test_hwpoison(folio))) {
 		folio_unlock(folio);
@@ -100,11 +101,11 @@ static struct folio *fault_grab(struct vm_fault *vmf, vm_fault_t *ret)
  * @vmf: what the core knows of the fault
  *
  * The page goes back locked. Unlocked, a discard could remove it and zap its
- * PTEs before the core has made ours, which would then stay (fact 2).
+ * PTEs before the core has made ours, which would then stay.
  *
  * Context: process context, may sleep; under the VMA lock since 6.4 (as these
- * operations have a ->map_pages; else the core takes mmap_lock first, fact 9),
- * under mmap_lock shared before that and for accesses by get_user_pages.
+ * operations have a ->map_pages; else the core takes mmap_lock first), under
+ * mmap_lock, shared, before that and for accesses by get_user_pages.
  * Return: %VM_FAULT_LOCKED with the page in vmf->page; %VM_FAULT_SIGBUS: past
  * the end, or the pool is at its cap; %VM_FAULT_HWPOISON; %VM_FAULT_OOM.
  */
@@ -147,12 +148,12 @@ static vm_fault_t mmapdemo_map_pages(struct vm_fault *vmf, pgoff_t start,
  *
  * Puts the page into the dirty log. It stays locked until the core has made
  * the PTE writable, so that a sync cannot write-protect the PTEs and clean the
- * page in between, which would leave a writable PTE to a clean page (fact 3).
+ * page in between, which would leave a writable PTE to a clean page.
  *
  * Context: process context, may sleep; locks as for mmapdemo_fault().
  * Return: %VM_FAULT_LOCKED; %VM_FAULT_NOPAGE: the page was discarded while we
  * waited for its lock, the core shall look again. Never 0 with the page's
- * mapping gone: the core takes that for "retry", and retries for ever (fact 1).
+ * mapping gone: the core takes that for "retry", and retries for ever.
  */
 static vm_fault_t mmapdemo_page_mkwrite(struct vm_fault *vmf)
 {
@@ -236,7 +237,7 @@ static int insert_window(struct vm_area_struct *vma, pgoff_t start, pgoff_t end)
  * copied, and the core does both with the page that a fault returns.
  *
  * The window goes in under the invalidate_lock, which a discard takes
- * exclusively around removal and zap: no PTE appears behind its back (fact 2).
+ * exclusively around removal and zap: no PTE appears behind its back.
  *
  * Context: process context, may sleep; under mmap_lock shared.
  * Return: as mmapdemo_fault(), and %VM_FAULT_NOPAGE: it is in the page table,
@@ -312,7 +313,7 @@ static const struct vm_operations_struct mmapdemo_vm_ops_insert = {
 int mmapdemo_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	if (mmapdemo_param_fault_mode() == MMAPDEMO_FAULT_INSERT) {
-		/* Here or never: vm_insert_pages in a fault BUGs else (fact 8). */
+		/* Here or never: vm_insert_pages in a fault BUGs else. */
 		vm_flags_set(vma, VM_MIXEDMAP);
 		vma->vm_ops = &mmapdemo_vm_ops_insert;
 	} else {
