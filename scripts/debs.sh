@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2034 # some of what is set is for the caller
+#
+# Debian packages fetched into the cache without installing them. Sourced.
+#
+# The machine's own apt is asked first. What it does not offer comes from
+# another suite through an apt configuration of our own below the cache; the
+# mirror is the machine's.
+#
+# In:  DEBIAN_MIRROR  URI of a Debian mirror, for machines whose apt has none
+
+KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# Options that make apt use another suite; empty: the machine's own setup.
+APT_OPTIONS=()
+
+# deb_newest REGEX SUITE - the name, by version the newest, of the package that
+# matches; sets PACKAGE, and APT_OPTIONS to where it was found.
+deb_newest()
+{
+	command -v apt-cache >/dev/null ||
+		die "fetching Debian's kernels needs apt; for your own kernel: make KDIR=..."
+	APT_OPTIONS=()
+	PACKAGE=$(deb_match "$1") && return
+	[ -z "$(ls /var/lib/apt/lists/*Packages* 2>/dev/null)" ] && apt_update &&
+		PACKAGE=$(deb_match "$1") && return
+	use_suite "$2" && PACKAGE=$(deb_match "$1") && return
+	die "no package matches $1, neither in this machine's apt nor in suite $2"
+}
+
+deb_match()
+{
+	apt-cache "${APT_OPTIONS[@]}" pkgnames | grep -xE "$1" | sort -V | tail -n 1 | grep .
+}
+
+use_suite()
+{
+	local dir=$CACHE/apt/$1 mirror
+
+	mirror=$(mirror_of "$1") || return 1
+	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+	printf 'deb [signed-by=%s] %s %s main\n' "$KEYRING" "$mirror" "$1" >"$dir/sources.list"
+	APT_OPTIONS=(-o "Dir::Etc::sourcelist=$dir/sources.list" -o Dir::Etc::sourceparts=-
+		-o "Dir::State::Lists=$dir/lists" -o "Dir::Cache=$dir/cache"
+		-o APT::Sandbox::User=root -o Acquire::Languages=none)
+	say "reading the package list of $1"
+	apt-get "${APT_OPTIONS[@]}" -q update >"$CACHE/logs/apt.log" 2>&1 ||
+		die "apt cannot read suite $1; its log: $CACHE/logs/apt.log"
+}
+
+mirror_of()
+{
+	local uri
+
+	# shellcheck disable=SC2016 # apt fills that in
+	uri=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' |
+		grep -E '/debian/?$' | head -n 1)}
+	[ -n "$uri" ] || die "this machine's apt names no Debian mirror; set DEBIAN_MIRROR=<URI>"
+	uri=${uri%/}
+	case $1 in
+	*-security) printf '%s-security\n' "$uri" ;;
+	*) printf '%s\n' "$uri" ;;
+	esac
+}
+
+# deb_version PACKAGE
+deb_version()
+{
+	apt-cache "${APT_OPTIONS[@]}" show "$1" | sed -n 's/^Version: //p' | head -n 1
+}
+
+# deb_depends PACKAGE REGEX - those direct dependencies that match
+deb_depends()
+{
+	apt-cache "${APT_OPTIONS[@]}" depends "$1" | sed -n 's/^ *|*Depends: //p' | grep -xE "$2"
+}
+
+# deb_fetch DIR PACKAGE... - downloads into DIR
+deb_fetch()
+{
+	local dir=$1
+
+	shift
+	mkdir -p "$dir"
+	rm -f "$dir"/*.deb
+	if ! deb_download "$dir" "$@"; then
+		# Lists that are older than the mirror name packages that are gone.
+		[ ${#APT_OPTIONS[@]} = 0 ] || return 1
+		apt_update && deb_download "$dir" "$@"
+	fi
+}
+
+deb_download()
+{
+	local dir=$1
+
+	shift
+	(cd "$dir" && with_progress "downloading $*" "$CACHE/logs/download.log" downloaded \
+		apt-get "${APT_OPTIONS[@]}" -o APT::Sandbox::User=root download "$@")
+}
+
+downloaded()
+{
+	du -cm ./* | awk 'END { print $1 " MB so far" }'
+}

@@ -1,0 +1,231 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Makes a kernel ready in the cache and prints its directory.
+#
+# Usage: kernel.sh [--source] NAME
+#   --source  its full source tree as well (kernels built from source have it
+#             anyway; for Debian's images it is a download of 150 MB)
+#
+# The directory offers:
+#   vmlinuz            what QEMU boots
+#   release            what `uname -r` says there
+#   build/             KDIR for external modules
+#   lib/modules/       the modules that came with it, if any
+#   boot-modules       modules that the initramfs needs, in order, if any
+#   src/               the source tree (KSRC), with --source
+#
+# A kernel that is in the cache is used as it is; remove its directory to get
+# a newer one. Exit status: 0, 1 it could not be made ready, 2 unknown name.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/debs.sh"
+
+# NAME: what it is made from | version | suite if the machine's apt has it not
+# | configuration fragments | objects that its build compiles, about
+kernels()
+{
+	cat <<-'TABLE'
+	6.1 image 6.1 bookworm
+	6.12 image 6.12 bookworm-security
+	6.12-debug source 6.12 bookworm-security small.config,debug.config 1420
+	7.3 source 7.3 trixie-backports small.config 1350
+	TABLE
+}
+
+usage()
+{
+	printf 'usage: kernel.sh [--source] NAME\nkernels: %s\n' \
+		"$(kernels | awk '{ printf "%s ", $1 }')" >&2
+	exit 2
+}
+
+configuration()
+{
+	local names
+
+	IFS=, read -ra names <<<"$FRAGMENTS"
+	(cd "$TOP/scripts" && cat "${names[@]}")
+}
+
+# cached WHERE PATTERN - the newest finished directory that matches
+cached()
+{
+	local ready
+
+	ready=$(compgen -G "$CACHE/$1/$2/ready" | sort -V | tail -n 1) && [ -n "$ready" ] &&
+		printf '%s\n' "${ready%/ready}"
+}
+
+# --- Debian's images -------------------------------------------------------
+
+image_get()
+{
+	local re headers packages release
+
+	re="linux-image-${VERSION//./\\.}(\.[0-9]+|\.0-[0-9]+)(\+deb[0-9]+)?-amd64"
+	deb_newest "$re" "$SUITE"
+	release=${PACKAGE#linux-image-}
+	DIR=$CACHE/kernels/$NAME/$release
+	headers=linux-headers-$release
+	mapfile -t packages < <(deb_depends "$headers" 'linux-(headers|kbuild)-.*')
+	deb_fetch "$DIR/debs" "$PACKAGE" "$headers" "${packages[@]}"
+	with_progress "unpacking Linux $release" "$CACHE/logs/unpack.log" true image_unpack
+	rm -r "$DIR/debs"
+	printf '%s\n' "$release" >"$DIR/release"
+	image_link "$release"
+	image_boot_modules "$release"
+	touch "$DIR/ready"
+}
+
+image_unpack()
+{
+	local deb
+
+	for deb in "$DIR"/debs/*.deb; do
+		dpkg-deb -x "$deb" "$DIR" || return
+	done
+}
+
+# The packages expect to live below /; one file and two links say so.
+image_link()
+{
+	local headers=usr/src/linux-headers-$1
+
+	ln -sfn "boot/vmlinuz-$1" "$DIR/vmlinuz"
+	ln -sfn "$headers" "$DIR/build"
+	sed -i "s|include /usr/src/|include $DIR/usr/src/|" "$DIR/$headers/Makefile"
+	rm -f "$DIR/lib/modules/$1/build" "$DIR/lib/modules/$1/source"
+	# It serves BTF alone, for which the build would need pahole.
+	rm -f "$DIR/$headers/vmlinux"
+}
+
+# modprobe knows the order, once depmod has read the modules.
+image_boot_modules()
+{
+	local module
+
+	PATH=$PATH:/sbin:/usr/sbin
+	depmod -b "$DIR" "$1"
+	for module in virtio_pci virtio_console 9pnet_virtio 9p overlay; do
+		modprobe -d "$DIR" -S "$1" --show-depends "$module"
+	done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$DIR/boot-modules"
+}
+
+# --- Source ----------------------------------------------------------------
+
+# source_get - sets SOURCE to the unpacked source package, fetching it first
+source_get()
+{
+	lock "source-$VERSION"
+	SOURCE=$(cached source "$VERSION-*") || source_fetch
+	unlock "source-$VERSION"
+}
+
+source_fetch()
+{
+	local version
+
+	deb_newest "linux-source-${VERSION//./\\.}" "$SUITE"
+	version=$(deb_version "$PACKAGE")
+	SOURCE=$CACHE/source/$VERSION-${version//[^0-9A-Za-z.+-]/_}
+	deb_fetch "$SOURCE.debs" "$PACKAGE"
+	with_progress "unpacking the source of Linux $version" "$CACHE/logs/unpack.log" \
+		source_unpacked source_unpack
+	rm -r "$SOURCE.debs"
+	touch "$SOURCE/ready"
+}
+
+source_unpack()
+{
+	rm -rf "$SOURCE"
+	mkdir "$SOURCE"
+	dpkg-deb --fsys-tarfile "$SOURCE".debs/*.deb |
+		tar -xO "./usr/src/linux-source-$VERSION.tar.xz" |
+		tar -xJ --strip-components=1 -C "$SOURCE"
+}
+
+source_unpacked()
+{
+	du -sm "$SOURCE" | awk '{ print $1 " of about 1600 MB" }'
+}
+
+# --- Kernels built from source ---------------------------------------------
+
+build_get()
+{
+	local log=$CACHE/logs/kernel-$NAME.log
+
+	need bison:bison flex:flex bc:bc libelf-dev:/usr/include/libelf.h \
+		libc6-dev:/usr/include/stdio.h gcc:gcc make:make perl:perl kmod:depmod
+	source_get
+	DIR=$CACHE/kernels/$NAME/$(basename "$SOURCE")-$HASH
+	mkdir -p "$DIR/build"
+	build_configure >"$log" 2>&1 || die "the configuration of $NAME failed" "$(tail -n 5 "$log")"
+	build_check_configuration
+	with_progress "building kernel $NAME (about $OBJECTS objects)" "$log" build_progress \
+		make -C "$SOURCE" O="$DIR/build" -j"$(nproc)" bzImage modules
+	make -s -C "$SOURCE" O="$DIR/build" kernelrelease >"$DIR/release"
+	ln -sfn build/arch/x86/boot/bzImage "$DIR/vmlinuz"
+	ln -sfn "$SOURCE" "$DIR/src"
+	: >"$DIR/boot-modules"
+	touch "$DIR/ready"
+}
+
+build_configure()
+{
+	{
+		configuration
+		printf 'CONFIG_LOCALVERSION="-mmapdemo-%s"\n' "${NAME//./}"
+	} >"$DIR/fragment"
+	make -C "$SOURCE" O="$DIR/build" KCONFIG_ALLCONFIG="$DIR/fragment" allnoconfig
+}
+
+# Kconfig drops what lacks a dependency without a word.
+build_check_configuration()
+{
+	local line
+
+	grep -E '^CONFIG_|^# CONFIG_.* is not set' "$DIR/fragment" | while read -r line; do
+		grep -qxF "$line" "$DIR/build/.config" || say "dropped by Kconfig: $line"
+	done
+}
+
+build_progress()
+{
+	awk -v all="$OBJECTS" '/^  (CC|AS) / { n++ } END { print n + 0 " of about " all }' "$1"
+}
+
+# ---------------------------------------------------------------------------
+
+WITH_SOURCE=
+if [ "${1-}" = --source ]; then
+	WITH_SOURCE=1
+	shift
+fi
+[ $# = 1 ] || usage
+NAME=$1
+read -r KIND VERSION SUITE FRAGMENTS OBJECTS < <(kernels | awk -v n="$NAME" '
+	$1 == n { print $2, $3, $4, $5, $6 }') || usage
+
+get()
+{
+	case $KIND in
+	image)
+		DIR=$(cached "kernels/$NAME" "*") || image_get
+		if [ "$WITH_SOURCE" ]; then
+			source_get
+			ln -sfn "$SOURCE" "$DIR/src"
+		fi
+		;;
+	source)
+		HASH=$(configuration | sha256sum | cut -c1-8)
+		DIR=$(cached "kernels/$NAME" "*-$HASH") || build_get
+		;;
+	esac
+	printf '%s\n' "$DIR"
+}
+
+need xz-utils:xz kmod:depmod
+lock "kernel-$NAME"
+get

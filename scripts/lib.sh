@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2034 # some of what is set is for the caller
+#
+# What the host's scripts share: messages, packages, locks, the cache, and the
+# scan of a kernel log. Sourced by them, never run.
+#
+# In:  XDG_CACHE_HOME   where the cache goes (default ~/.cache)
+# Sets: TOP (the repository), CACHE
+#
+# Messages go to stderr, so that a script's stdout carries results alone.
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/mmapdemo
+mkdir -p "$CACHE/logs" "$CACHE/locks"
+# Scripts call each other; all count their seconds from the first one's start.
+export MMAPDEMO_START=${MMAPDEMO_START:-$EPOCHSECONDS}
+
+say()
+{
+	printf '[%3d s] %s\n' $((EPOCHSECONDS - MMAPDEMO_START)) "$*" >&2
+}
+
+die()
+{
+	printf 'mmapdemo: %s\n' "$@" >&2
+	exit 1
+}
+
+as_root()
+{
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# need PACKAGE:WITNESS... - installs the packages whose witness (a command, or
+# a file when it starts with a slash) is missing.
+need()
+{
+	local item witness missing=()
+
+	for item; do
+		witness=${item#*:}
+		case $witness in
+		/*) [ -e "$witness" ] ;;
+		*) PATH=$PATH:/usr/sbin:/sbin command -v "$witness" >/dev/null ;;
+		esac || missing+=("${item%%:*}")
+	done
+	[ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
+}
+
+install_packages()
+{
+	command -v apt-get >/dev/null ||
+		die "please install what Debian has in these packages, then run this again:" "  $*"
+	say "installing with apt: $*"
+	apt_install "$@" ||
+		die "apt could not install all of: $*" "its log: $CACHE/logs/apt.log"
+}
+
+apt_install()
+{
+	local install=(env DEBIAN_FRONTEND=noninteractive apt-get -qy -o DPkg::Lock::Timeout=300
+		--no-install-recommends install "$@")
+
+	# A fresh machine has no package lists, or lists whose packages are gone.
+	as_root "${install[@]}" >"$CACHE/logs/apt.log" 2>&1 || {
+		apt_update && as_root "${install[@]}" >>"$CACHE/logs/apt.log" 2>&1
+	}
+}
+
+apt_update()
+{
+	say "apt-get update"
+	as_root apt-get -q update >>"$CACHE/logs/apt.log" 2>&1
+}
+
+# lock NAME, unlock NAME - one holder at a time; says why it waits. The end of
+# the script unlocks as well.
+declare -A LOCKS
+
+lock()
+{
+	local fd
+
+	exec {fd}>>"$CACHE/locks/$1"
+	LOCKS[$1]=$fd
+	flock -n "$fd" && return
+	say "waiting for another run of mmapdemo that works on: $1"
+	flock "$fd"
+}
+
+unlock()
+{
+	local fd=${LOCKS[$1]}
+
+	exec {fd}>&-
+	unset "LOCKS[$1]"
+}
+
+# with_progress LABEL LOG HOW_FAR COMMAND... - runs COMMAND with its output in
+# LOG; HOW_FAR is a command that prints how far it got. Ends with LOG's last
+# lines when COMMAND fails.
+with_progress()
+{
+	local label=$1 log=$2 how_far=$3 pid rc tick=20 line
+
+	shift 3
+	[ -t 2 ] && tick=2
+	say "$label"
+	"$@" >"$log" 2>&1 </dev/null &
+	pid=$!
+	# shellcheck disable=SC2064 # the pid of now
+	trap "kill $pid 2>/dev/null; exit 130" INT TERM
+	while ! wait_for "$pid" $tick; do
+		line="$label: $($how_far "$log")"
+		if [ -t 2 ]; then
+			printf '\r\033[K[%3d s] %s' $((EPOCHSECONDS - MMAPDEMO_START)) "$line" >&2
+		else
+			say "$line"
+		fi
+	done
+	[ -t 2 ] && printf '\r\033[K' >&2
+	wait "$pid" && rc=0 || rc=$?
+	trap - INT TERM
+	[ $rc = 0 ] && return
+	tail -n 15 "$log" >&2
+	printf 'mmapdemo: failed: %s\nthe whole log: %s\n' "$label" "$log" >&2
+	return $rc
+}
+
+# wait_for PID SECONDS - true as soon as PID has ended.
+wait_for()
+{
+	local end=$((EPOCHSECONDS + $2))
+
+	while kill -0 "$1" 2>/dev/null; do
+		[ $EPOCHSECONDS -lt $end ] || return 1
+		sleep 0.2
+	done
+}
+
+# The guest writes this line to its kernel log right before the module goes in.
+LOG_MARKER='mmapdemo: reports count from here'
+
+# log_reports LOG - prints each kernel report: after the marker all kinds,
+# before it (a stock kernel's boot on emulated hardware has its own noise) only
+# what ends a kernel. True when there is one.
+log_reports()
+{
+	tr -d '\r' <"$1" | awk -v marker="$LOG_MARKER" '
+		index($0, marker)		{ counts = 1 }
+		# A program that dies of its own fault is no report.
+		/ traps: /			{ next }
+		/Kernel panic|Oops: / ||
+		counts && /BUG: |WARNING: |KASAN: |UBSAN: |KFENCE: / ||
+		counts && /general protection|unable to handle|page_table_check/ ||
+		counts && /possible (circular|recursive|irq)|inconsistent lock state/ ||
+		counts && /suspicious RCU|bad unlock balance|held lock freed/ ||
+		counts && /lock held when returning|still has locks held/ ||
+		counts && /scheduling while atomic|sleeping function called/ ||
+		counts && /soft lockup|hard LOCKUP|blocked for more than/ ||
+		counts && /rcu.*(stall|self-detected)|refcount_t: |list_(add|del) corruption/ ||
+		counts && /Bad page|Bad rss-counter|Objects remaining|bad: scheduling/ ||
+		counts && /kmemleak: .*(new suspected|disabled)/ ||
+		counts && /mmapdemo: .* pages (leaked|missing)/ {
+			print; found = 1
+		}
+		END { exit !found }'
+}
