@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Builds for a kernel of the cache, outside the work tree, and prints the
+# directory: several kernels do not collide, and the tree stays clean.
+#
+# Usage: build.sh KERNEL module|tour|selftests...
+#   module     -> tree/module/mmapdemo.ko, tree/kunit/mmapdemo_kunit.ko where
+#                 the kernel has KUnit
+#   tour       -> tour
+#   selftests  -> selftests/, as kselftest's install makes it
+# In:  STRICT=1  a compiler's warning fails the build
+# Exit status: 0, or 1 with the compiler's words on stderr.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+# build LOG MAKE_ARGUMENTS...
+build()
+{
+	local log=$1 rc=0
+
+	shift
+	make "$@" >"$log" 2>&1 || rc=$?
+	# The file names as the user has them, not the copies'.
+	grep -iE 'warning|error' "$log" | sed "s|$OUT/tree/||" | head -n 20 >&2 || true
+	[ $rc = 0 ] || die "the build failed; its log: $log"
+	if [ "${STRICT-}" ] && grep -qi 'warning' "$log"; then
+		# Or make would have nothing to do, and nothing to say, next time.
+		rm -rf "$OUT/tree" "$OUT/selftests-objects"
+		die "a warning fails this build; its log: $log"
+	fi
+}
+
+build_module()
+{
+	local compiler
+
+	compiler=$(grep -oE 'gcc-[0-9]+$' "$KERNEL_DIR/build/.kernelvariables" 2>/dev/null) || true
+	need rsync:rsync make:make libc6-dev:/usr/include/stdio.h "${compiler:-gcc}:${compiler:-gcc}" \
+		libelf1:/usr/lib/x86_64-linux-gnu/libelf.so.1
+	mkdir -p "$OUT/tree"
+	# What a build left here is newer than its source, and stays.
+	rsync -a --delete --filter=':- .gitignore' "$TOP/Kbuild" "$TOP/.gitignore" \
+		"$TOP/module" "$TOP/kunit" "$OUT/tree/"
+	build "$OUT/module.log" -C "$KERNEL_DIR/build" M="$OUT/tree" W=1 modules
+}
+
+build_tour()
+{
+	need gcc:gcc libc6-dev:/usr/include/stdio.h make:make
+	build "$OUT/tour.log" -s --no-print-directory -C "$OUT" -f /dev/null \
+		CFLAGS="-O2 -Wall -Wextra -I$TOP/module/uapi" VPATH="$TOP/selftests" tour
+}
+
+# The layout is kselftest's own: its runner, a list, a directory of tests.
+build_selftests()
+{
+	local ksrc kselftest make
+
+	need gcc:gcc libc6-dev:/usr/include/stdio.h make:make rsync:rsync
+	ksrc=$(readlink -f "$("$TOP/scripts/kernel.sh" --source "$KERNEL")/src")
+	kselftest=$ksrc/tools/testing/selftests
+	make=(--no-print-directory -C "$TOP/selftests" KSRC="$ksrc"
+		OUTPUT="$OUT/selftests-objects" INSTALL_PATH="$OUT/selftests/mmapdemo")
+	rm -rf "$OUT/selftests"
+	mkdir -p "$OUT/selftests-objects" "$OUT/selftests"
+	cp -r "$kselftest/kselftest" "$kselftest/run_kselftest.sh" "$OUT/selftests/"
+	build "$OUT/selftests.log" "${make[@]}" install
+	make -s "${make[@]}" COLLECTION=mmapdemo emit_tests >"$OUT/selftests/kselftest-list.txt"
+}
+
+KERNEL=$1
+shift
+KERNEL_DIR=$("$TOP/scripts/kernel.sh" "$KERNEL")
+OUT=$CACHE/build/$(printf %s "$TOP" | sha256sum | cut -c1-8)/$KERNEL-$(basename "$KERNEL_DIR")
+mkdir -p "$OUT"
+lock build
+for what; do
+	"build_$what"
+done
+printf '%s\n' "$OUT"

@@ -1,0 +1,214 @@
+#!/usr/bin/env bash
+# shellcheck disable=SC2034,SC2054 # variables used by name; commas of QEMU
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Boots a kernel in QEMU with the host's files and mmapdemo loaded, and runs a
+# command there, or a shell.
+#
+# Usage: vm.sh, with everything in the environment:
+#   CALLER=DIR      the directory to be in; default: the current one
+#   KERNEL=6.12     which kernel (kernel.sh lists them)
+#   CMD='...'       what bash runs in the guest; empty: an interactive shell
+#   PARAMS='...'    module parameters
+#   RW=1            that directory is writable; else what the guest
+#                   writes goes to its memory and vanishes with it
+#   TIMEOUT=600     seconds after which the guest is ended; default: never
+#   RUN=DIR         a directory that the guest may write to (/run/mmapdemo
+#                   there) and that stays; default: a temporary one
+#   CHECK_LEAKS=1   ask kmemleak after the module has gone (slow)
+#
+# The guest's command has stdin, stdout and stderr of this script, over
+# channels of their own; the kernel's log goes to a file.
+#
+# Exit status: the command's; 124 TIMEOUT passed; 125 the guest died, the
+# kernel reported something, or the module did not unload cleanly; 126 the
+# module did not load.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/debs.sh"
+
+
+
+KERNEL=${KERNEL:-6.12}
+CALLER=${CALLER:-$PWD}
+
+# On a busy host an emulated CPU may stand still for long without anything
+# being wrong.
+WATCHDOGS='watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120'
+
+# KVM needs more than its device: without these flags it hangs.
+accelerator()
+{
+	if grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
+		echo kvm
+	else
+		echo tcg,thread=multi
+	fi
+}
+
+# busybox-static is taken from its package, not installed: it would replace an
+# installed busybox.
+busybox()
+{
+	if [ ! -x "$CACHE/busybox" ]; then
+		lock busybox
+		deb_newest busybox-static stable
+		deb_fetch "$CACHE/debs" "$PACKAGE"
+		dpkg-deb --fsys-tarfile "$CACHE"/debs/busybox-static*.deb |
+			tar -xO --wildcards '*/bin/busybox' >"$CACHE/busybox.new"
+		chmod +x "$CACHE/busybox.new"
+		mv "$CACHE/busybox.new" "$CACHE/busybox"
+	fi
+}
+
+make_initramfs()
+{
+	local root=$RUN_PRIVATE/initramfs module n=100
+
+	mkdir -p "$root"/{bin,modules,proc,sys,dev,lower,rw,guest}
+	cp "$CACHE/busybox" "$root/bin/busybox"
+	cp "$TOP/scripts/guest-init.sh" "$root/init"
+	chmod +x "$root/init"
+	while read -r module; do
+		n=$((n + 1))
+		case $module in
+		*.xz) xz -dc "$module" >"$root/modules/$n-$(basename "$module" .xz)" ;;
+		*) cp "$module" "$root/modules/$n-$(basename "$module")" ;;
+		esac
+	done <"$KERNEL_DIR/boot-modules"
+	(cd "$root" && find . | "$CACHE/busybox" cpio -o -H newc 2>/dev/null | gzip -1) \
+		>"$RUN_PRIVATE/initramfs.gz"
+}
+
+# What the guest's scripts need to know; they source it.
+write_settings()
+{
+	local name size
+
+	size=$(stty size 2>/dev/null) || size='24 80'
+	printf '%s' "${CMD-}" >"$RUN/command"
+	GUEST_DIR=$CALLER GUEST_RW=${RW:+1} GUEST_TERMINAL=$TERMINAL GUEST_MERGED=$MERGED GUEST_SIZE=$size
+	for name in TOP KERNEL_DIR MODULE PARAMS LOG_MARKER CHECK_LEAKS TERM HOME PATH \
+		GUEST_DIR GUEST_RW GUEST_TERMINAL GUEST_MERGED GUEST_SIZE; do
+		printf 'export %s=%q\n' "$name" "${!name-}"
+	done >"$RUN/settings"
+}
+
+qemu_arguments()
+{
+	QEMU=(qemu-system-x86_64 -machine q35 -accel "$ACCEL" -cpu max -smp 2 -m 2G
+		-nodefaults -no-user-config -display none -no-reboot
+		-kernel "$KERNEL_DIR/vmlinuz" -initrd "$RUN_PRIVATE/initramfs.gz"
+		-append "console=ttyS0 oops=panic panic=-1 random.trust_cpu=on $WATCHDOGS"
+		-chardev "file,id=log,path=$LOG" -serial chardev:log
+		-device virtio-serial-pci
+		-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
+		-device virtio-9p-pci,fsdev=root,mount_tag=root
+		-fsdev "local,id=run,path=$RUN,security_model=none,multidevs=remap"
+		-device virtio-9p-pci,fsdev=run,mount_tag=run)
+	[ -z "${RW-}" ] || QEMU+=(
+		-fsdev "local,id=work,path=$CALLER,security_model=none,multidevs=remap"
+		-device virtio-9p-pci,fsdev=work,mount_tag=work)
+}
+
+# A terminal on both ends is passed through as one; everything else keeps
+# stdin, stdout and stderr apart, and every byte as it is.
+boot_with_terminal()
+{
+	QEMU+=(-chardev stdio,id=user,signal=off -device virtconsole,chardev=user)
+	"${LIMIT[@]}" "${QEMU[@]}"
+}
+
+boot_with_pipes()
+{
+	local readers=() rc
+
+	mkfifo "$RUN_PRIVATE/out" "$RUN_PRIVATE/err"
+	QEMU+=(-chardev stdio,id=in,signal=off
+		-device virtserialport,chardev=in,name=in
+		-chardev "file,id=out,path=$RUN_PRIVATE/out"
+		-device virtserialport,chardev=out,name=out
+		-chardev "file,id=err,path=$RUN_PRIVATE/err"
+		-device virtserialport,chardev=err,name=err
+		-pidfile "$RUN_PRIVATE/pid")
+	# Who no longer reads (`| head`) wants the guest to end as well.
+	{ cat "$RUN_PRIVATE/out" || kill "$(cat "$RUN_PRIVATE/pid")"; } &
+	readers+=($!)
+	cat "$RUN_PRIVATE/err" >&2 &
+	readers+=($!)
+	if [ -t 0 ]; then
+		"${LIMIT[@]}" "${QEMU[@]}" </dev/null && rc=0 || rc=$?
+	else
+		"${LIMIT[@]}" "${QEMU[@]}" && rc=0 || rc=$?
+	fi
+	wait "${readers[@]}" || true
+	return $rc
+}
+
+last_log_lines()
+{
+	printf 'the end of the kernel log (%s):\n' "$LOG" >&2
+	tail -n 20 "$LOG" | tr -d '\r' | cut -c1-160 >&2
+}
+
+# verdict QEMU_STATUS - the exit status of the whole run, with its reasons
+verdict()
+{
+	local rc reports
+
+	[ "$1" != 130 ] || return 130
+	rc=$(cat "$RUN/status" 2>/dev/null) || rc=
+	if [ "$1" = 124 ] || [ "$1" = 137 ]; then
+		printf 'mmapdemo: the guest was ended after %s s\n' "$TIMEOUT" >&2
+		last_log_lines
+		return 124
+	fi
+	if reports=$(log_reports "$LOG"); then
+		printf 'mmapdemo: the kernel reported (all of it: %s):\n%s\n' "$LOG" "$reports" >&2
+		return 125
+	fi
+	if [ -z "$rc" ] || [ ! -e "$RUN/finished" ]; then
+		echo "mmapdemo: the guest ended too early" >&2
+		last_log_lines
+		return 125
+	fi
+	if [ -s "$RUN/problems" ]; then
+		sed 's/^/mmapdemo: /' "$RUN/problems" >&2
+		return 125
+	fi
+	return "$rc"
+}
+
+need qemu-system-x86:qemu-system-x86_64 xz-utils:xz
+KERNEL_DIR=$("$TOP/scripts/kernel.sh" "$KERNEL")
+MODULE=$("$TOP/scripts/build.sh" "$KERNEL" module)/tree/module/mmapdemo.ko
+busybox
+
+TERMINAL='' MERGED=''
+[ -t 0 ] && [ -t 1 ] && TERMINAL=1
+[ /dev/fd/1 -ef /dev/fd/2 ] && MERGED=1
+LIMIT=()
+[ -z "${TIMEOUT-}" ] || LIMIT=(timeout --foreground -k 5 "$TIMEOUT")
+ACCEL=$(accelerator)
+
+mkdir -p "$CACHE/runs"
+find "$CACHE/logs" -name 'guest-*' -mtime +7 -delete
+RUN_PRIVATE=$(mktemp -d "$CACHE/runs/XXXXXX")
+trap 'rm -rf "$RUN_PRIVATE"' EXIT
+RUN=${RUN:-$RUN_PRIVATE/share}
+mkdir -p "$RUN"
+rm -f "$RUN"/{status,finished,problems}
+LOG=$CACHE/logs/guest-$KERNEL-$(basename "$RUN_PRIVATE").log
+
+make_initramfs
+write_settings
+qemu_arguments
+say "booting Linux $(cat "$KERNEL_DIR/release") (${ACCEL%,*})"
+if [ "$TERMINAL" ]; then
+	boot_with_terminal && rc=0 || rc=$?
+else
+	boot_with_pipes && rc=0 || rc=$?
+fi
+verdict "$rc" && rc=0 || rc=$?
+cp "$LOG" "$RUN/kernel.log"
+exit "$rc"
