@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What a user calls; `make help` lists it. The kernel's build never reads this
+# file, it reads Kbuild.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+
+# The scripts get these as the user typed them: make must not take a $ in CMD
+# for a variable of its own.
+SCRIPT_VARIABLES := KERNEL KERNELS CMD PARAMS RW TIMEOUT
+$(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)),\
+	$(eval override $v := $$(value $v))$(eval export $v)))
+
+# Where the user is, which with `make -C` is not where make is.
+export CALLER := $(or $(wildcard $(PWD)),$(CURDIR))
+
+.DEFAULT_GOAL := modules
+.PHONY: help modules clean load unload demo vm test kernel
+
+help:	## this list
+	@echo 'mmapdemo: a character device that shows how a driver serves mmap(2)'
+	@echo
+	@echo 'Try it in a virtual machine; nothing touches the kernel that runs here:'
+	@sed -n 's/^\(demo\|vm\|test\|kernel\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -ts'|'
+	@echo
+	@echo 'Build it for a kernel, or use it on this machine:'
+	@sed -n 's/^\(modules\|load\|unload\|clean\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -ts'|'
+	@echo
+	@echo 'Variables:'
+	@echo "  CMD='...'      vm: run this instead of a shell; make fails when it does"
+	@echo '  RW=1           vm: keep what is written below the current directory'
+	@echo '  KERNEL=6.12    vm, kernel: which one; kernel with a wrong name lists them'
+	@echo "  KERNELS='...'  test: on which (default: 6.12-debug 6.12)"
+	@echo "  PARAMS='...'   vm, load: module parameters, as in PARAMS='size=1G'"
+	@echo '  TIMEOUT=600    vm, test: end the guest after so many seconds'
+	@echo '  KDIR=...       modules, load: build directory of another kernel'
+
+modules: $(KDIR)/Makefile	## module/mmapdemo.ko for the running kernel, or KDIR=...
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+$(KDIR)/Makefile:
+	@scripts/load.sh explain-headers "$(KDIR)"
+
+clean:	## remove what the build left here (the cache stays)
+	@! [ -e $(KDIR)/Makefile ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
+
+load: modules	## build it and load it into the running kernel
+	@scripts/load.sh load
+
+unload:	## unload it again
+	@scripts/load.sh unload
+
+demo:	## the guided tour: fetch a kernel, boot it, watch the device work
+	@scripts/demo.sh
+
+vm:	## a shell in the same guest, with your files and /dev/mmapdemo
+	@scripts/vm.sh
+
+test:	## all tests, on a kernel with every debugging aid and on Debian's
+	@scripts/test.sh
+
+kernel:	## only get kernel KERNEL=... ready
+	@scripts/kernel.sh $(or $(KERNEL),6.12)
