@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# All tests of one guest; test.sh boots it with this as the command, after
+# mmapdemo was loaded. What goes to stdout is for the eye; the results are
+# files below /run/mmapdemo/results:
+#   kunit/SUITE       what KUnit's debugfs says of a suite
+#   kselftest/NAME    what a selftest printed
+#   kselftest.ktap    what kselftest's runner said of all of them
+#
+# Usage: guest-tests.sh BUILD_DIRECTORY
+set -u
+BUILD=$1
+RESULTS=/run/mmapdemo/results
+export MMAPDEMO_KO=$BUILD/tree/module/mmapdemo.ko
+mkdir -p $RESULTS/kunit $RESULTS/kselftest
+
+kunit()
+{
+	local suite
+
+	[ -e "$BUILD/tree/kunit/mmapdemo_kunit.ko" ] || return
+	echo "# kunit: mmapdemo_kunit.ko"
+	# The suites run while the module is being loaded.
+	insmod "$BUILD/tree/kunit/mmapdemo_kunit.ko" || echo "not ok: insmod mmapdemo_kunit.ko"
+	for suite in /sys/kernel/debug/kunit/*/; do
+		cat "$suite/results" >"$RESULTS/kunit/$(basename "$suite")"
+	done
+	rmmod mmapdemo_kunit
+}
+
+kselftests()
+{
+	local log name
+
+	"$BUILD/selftests/run_kselftest.sh" --per-test-log | tee $RESULTS/kselftest.ktap
+	cut -d: -f2 "$BUILD/selftests/kselftest-list.txt" | while read -r name; do
+		log=/tmp/$name
+		[ ! -e "$log" ] || sed 's/^# //' "$log" >"$RESULTS/kselftest/$name"
+	done
+}
+
+kunit
+kselftests

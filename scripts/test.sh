@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# All tests on each kernel: builds module, suites and selftests, boots the
+# kernel once, runs everything there, and sums up.
+#
+# Usage: test.sh, with in the environment:
+#   KERNELS='6.12-debug 6.12'  on which kernels
+#   TIMEOUT=900                seconds that each guest may take
+# The last line on stdout is "N passed, N failed, N skipped". A kernel report,
+# a leak, a module that does not unload and a guest that dies or hangs each
+# count as one failed test.
+# Exit status: 0 nothing failed, 1 something did.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+KERNELS=${KERNELS:-6.12-debug 6.12}
+export TIMEOUT=${TIMEOUT:-900} CHECK_LEAKS=1 CALLER=$TOP
+PASSED=0 FAILED=0 SKIPPED=0
+
+# heartbeat KERNEL - passes on the guest's lines, and says after some silence
+# what it is still at.
+heartbeat()
+{
+	local line last=boot since=$EPOCHSECONDS rc
+
+	while :; do
+		IFS= read -r -t 20 line && rc=0 || rc=$?
+		if [ $rc = 0 ]; then
+			last=$line since=$EPOCHSECONDS
+			case $line in
+			'# '* | ok* | 'not ok'*) say "$1: $line" ;;
+			esac
+		elif [ $rc -gt 128 ]; then
+			say "$1: ... for $((EPOCHSECONDS - since)) s at: $last"
+		else
+			return 0
+		fi
+	done
+}
+
+# test_kernel NAME - adds to PASSED, FAILED and SKIPPED
+test_kernel()
+{
+	local name=$1 results=$CACHE/results/$1 ksrc out rc summary passed failed skipped
+
+	ksrc=$(readlink -f "$("$TOP/scripts/kernel.sh" --source "$name")/src")
+	say "$name: building module and tests"
+	out=$(STRICT=1 "$TOP/scripts/build.sh" "$name" module selftests)
+	rm -rf "$results"
+	KERNEL=$name PARAMS='' RW='' RUN=$results \
+		CMD="$TOP/scripts/guest-tests.sh $out" \
+		"$TOP/scripts/vm.sh" </dev/null | heartbeat "$name" && rc=0 || rc=$?
+	summary=$(python3 "$TOP/scripts/summary.py" "$ksrc" "$name" "$results/results")
+	sed '$d' <<<"$summary"
+	read -r passed failed skipped < <(tail -n 1 <<<"$summary")
+	if [ $rc != 0 ]; then
+		failed=$((failed + 1))
+		printf 'FAILED  %s: the guest (above; its files are in %s)\n' "$name" "$results"
+	fi
+	say "$name: $passed passed, $failed failed, $skipped skipped"
+	PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
+}
+
+need python3:/usr/bin/python3 fio:fio gcc:gcc libc6-dev:/usr/include/stdio.h
+for kernel in $KERNELS; do
+	"$TOP/scripts/kernel.sh" --source "$kernel" >/dev/null
+done
+for kernel in $KERNELS; do
+	test_kernel "$kernel"
+done
+printf '%d passed, %d failed, %d skipped\n' "$PASSED" "$FAILED" "$SKIPPED"
+[ "$FAILED" = 0 ]
