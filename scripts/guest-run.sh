@@ -51,7 +51,8 @@ load_module()
 	echo "$LOG_MARKER" >/dev/kmsg
 	# shellcheck disable=SC2086,SC2153 # PARAMS is a list of words
 	insmod "$MODULE" $PARAMS && return
-	dmesg | tail -n +$((dmesg_lines + 2)) | grep mmapdemo >&2
+	dmesg | tail -n +$((dmesg_lines + 2)) |
+		grep 'mmapdemo: ' | grep -v taint >&2
 	return 126
 }
 

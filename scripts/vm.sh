@@ -121,28 +121,35 @@ boot_with_terminal()
 
 boot_with_pipes()
 {
-	local readers=() rc
+	local readers=() input=/dev/fd/0 rc
 
-	mkfifo "$RUN_PRIVATE/out" "$RUN_PRIVATE/err"
+	# Files in between, because what QEMU cannot get rid of at once, as it
+	# may be with a pipe, is lost when the guest ends.
+	touch "$RUN_PRIVATE/out" "$RUN_PRIVATE/err"
 	QEMU+=(-chardev stdio,id=in,signal=off
 		-device virtserialport,chardev=in,name=in
-		-chardev "file,id=out,path=$RUN_PRIVATE/out"
+		-chardev "file,id=out,path=$RUN_PRIVATE/out,append=on"
 		-device virtserialport,chardev=out,name=out
-		-chardev "file,id=err,path=$RUN_PRIVATE/err"
-		-device virtserialport,chardev=err,name=err
-		-pidfile "$RUN_PRIVATE/pid")
+		-chardev "file,id=err,path=$RUN_PRIVATE/err,append=on"
+		-device virtserialport,chardev=err,name=err)
+	[ ! -t 0 ] || input=/dev/null
+	"${LIMIT[@]}" "${QEMU[@]}" <$input &
+	QEMU_PID=$!
 	# Who no longer reads (`| head`) wants the guest to end as well.
-	{ cat "$RUN_PRIVATE/out" || kill "$(cat "$RUN_PRIVATE/pid")"; } &
+	{ follow "$QEMU_PID" "$RUN_PRIVATE/out" || kill "$QEMU_PID"; } 2>/dev/null &
 	readers+=($!)
-	cat "$RUN_PRIVATE/err" >&2 &
+	follow "$QEMU_PID" "$RUN_PRIVATE/err" >&2 &
 	readers+=($!)
-	if [ -t 0 ]; then
-		"${LIMIT[@]}" "${QEMU[@]}" </dev/null && rc=0 || rc=$?
-	else
-		"${LIMIT[@]}" "${QEMU[@]}" && rc=0 || rc=$?
-	fi
+	wait "$QEMU_PID" && rc=0 || rc=$?
+	QEMU_PID=
 	wait "${readers[@]}" || true
 	return $rc
+}
+
+# follow PID FILE - all of FILE, as it grows, until PID has ended
+follow()
+{
+	tail -c +1 -f -s 0.1 --pid="$1" "$2"
 }
 
 last_log_lines()
@@ -194,7 +201,8 @@ ACCEL=$(accelerator)
 mkdir -p "$CACHE/runs"
 find "$CACHE/logs" -name 'guest-*' -mtime +7 -delete
 RUN_PRIVATE=$(mktemp -d "$CACHE/runs/XXXXXX")
-trap 'rm -rf "$RUN_PRIVATE"' EXIT
+QEMU_PID=
+trap '[ -z "$QEMU_PID" ] || kill "$QEMU_PID" || true; rm -rf "$RUN_PRIVATE"' EXIT
 RUN=${RUN:-$RUN_PRIVATE/share}
 mkdir -p "$RUN"
 rm -f "$RUN"/{status,finished,problems}
