@@ -51,7 +51,8 @@
  *                             or as dirty as it is
  *       i_mmap_rwsem, PTL     the core, in zap and in rmap walks
  *        i_pages.xa_lock      irq-safe: slots, marks and counts of the store
- *      pool.lock, cache.lock  the pool's lists; nothing is taken inside
+ *      cache.lock             a CPU's spare pages
+ *       pool.lock             everybody's spare pages
  *
  * No lock that ->fault takes is ever held while user memory is accessed: the
  * user's buffer may lie in a mapping of this very device.

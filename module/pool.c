@@ -81,14 +81,25 @@ static void pool_splice(struct mmapdemo_pool *pool, struct list_head *list,
 }
 
 /* Takes up to @max pages off the free list. Return: how many. */
+static unsigned long pool_unsplice_locked(struct mmapdemo_pool *pool,
+					  struct list_head *list,
+					  unsigned long max)
+{
+	unsigned long nr;
+
+	lockdep_assert_held(&pool->lock);
+	for (nr = 0; nr < max && pool->nr_free; nr++, pool->nr_free--)
+		list_move(pool->free.next, list);
+	return nr;
+}
+
 static unsigned long pool_unsplice(struct mmapdemo_pool *pool,
 				   struct list_head *list, unsigned long max)
 {
 	unsigned long nr;
 
 	spin_lock(&pool->lock);
-	for (nr = 0; nr < max && pool->nr_free; nr++, pool->nr_free--)
-		list_move(pool->free.next, list);
+	nr = pool_unsplice_locked(pool, list, max);
 	spin_unlock(&pool->lock);
 	return nr;
 }
@@ -110,29 +121,28 @@ static void cache_give(struct mmapdemo_pool *pool, struct folio *folio)
 		/* The tail has been there longest: it is the coldest. */
 		for (; nr < POOL_BATCH; nr++, cache->nr--)
 			list_move(cache->pages.prev, &surplus);
+		pool_splice(pool, &surplus, nr);
 	}
 	spin_unlock(&cache->lock);
-	if (nr)
-		pool_splice(pool, &surplus, nr);
 }
 
-/* Empties every CPU's cache into the free list. */
+/*
+ * Empties every CPU's cache into the free list. Under both locks, so that a
+ * page is always on one list or the other for whoever looks at them in the same
+ * order: two that drain at once must not both come away with nothing.
+ */
 static void pool_drain(struct mmapdemo_pool *pool)
 {
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
 		struct mmapdemo_cache *cache = per_cpu_ptr(pool->caches, cpu);
-		LIST_HEAD(pages);
-		unsigned int nr;
 
 		spin_lock(&cache->lock);
-		list_splice_init(&cache->pages, &pages);
-		nr = cache->nr;
+		if (cache->nr)
+			pool_splice(pool, &cache->pages, cache->nr);
 		cache->nr = 0;
 		spin_unlock(&cache->lock);
-		if (nr)
-			pool_splice(pool, &pages, nr);
 	}
 }
 
@@ -191,7 +201,8 @@ static struct folio *pool_refill(struct mmapdemo_pool *pool)
 		nr = pool_grow(pool, &batch);
 	if (nr == -ENOSPC) {
 		pool_drain(pool);
-		nr = pool_unsplice(pool, &batch, 1) ?: -ENOSPC;
+		/* The shrinker may have got there first: then there is room. */
+		nr = pool_unsplice(pool, &batch, 1) ?: pool_grow(pool, &batch);
 	}
 	if (nr < 0)
 		return ERR_PTR(nr);
@@ -209,18 +220,18 @@ static struct folio *pool_refill(struct mmapdemo_pool *pool)
 }
 
 /* Gives a page back to the system, or to whoever else still refers to it. */
-static void pool_release(struct mmapdemo_pool *pool, struct folio *folio)
+static void pool_release(struct folio *folio)
 {
 	folio->private = NULL;
-	atomic_long_dec(&pool->nr_held);
 	mmapdemo_stat_inc(STAT_POOL_FREED);
 	folio_put(folio);
 }
 
 static void pool_forget(struct mmapdemo_pool *pool, struct folio *folio)
 {
+	atomic_long_dec(&pool->nr_held);
 	atomic_long_inc(&pool->nr_forgotten);
-	pool_release(pool, folio);
+	pool_release(folio);
 }
 
 /**
@@ -339,9 +350,16 @@ unsigned long mmapdemo_pool_shrink(struct mmapdemo_pool *pool,
 
 	if (READ_ONCE(pool->nr_free) < nr_pages)
 		pool_drain(pool);
-	nr = pool_unsplice(pool, &pages, nr_pages);
+	/*
+	 * Off the list and below the cap in one step: else a fault at the cap
+	 * would find neither a page nor room for one.
+	 */
+	spin_lock(&pool->lock);
+	nr = pool_unsplice_locked(pool, &pages, nr_pages);
+	atomic_long_sub(nr, &pool->nr_held);
+	spin_unlock(&pool->lock);
 	while (!list_empty(&pages))
-		pool_release(pool, list_take(&pages));
+		pool_release(list_take(&pages));
 	return nr;
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_shrink);
