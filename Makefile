@@ -17,14 +17,18 @@ export CALLER := $(or $(wildcard $(PWD)),$(CURDIR))
 .DEFAULT_GOAL := modules
 .PHONY: help modules clean load unload demo vm test kernel
 
+# What stands behind "##" at a target.
+describe = for t in $(1); do \
+	sed -n "s/^$$t:.*\#\# /  make $$t	/p" Makefile; done | expand -t 20
+
 help:	## this list
 	@echo 'mmapdemo: a character device that shows how a driver serves mmap(2)'
 	@echo
 	@echo 'Try it in a virtual machine; nothing touches the kernel that runs here:'
-	@sed -n 's/^\(demo\|vm\|test\|kernel\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -ts'|'
+	@$(call describe,demo vm test kernel)
 	@echo
 	@echo 'Build it for a kernel, or use it on this machine:'
-	@sed -n 's/^\(modules\|load\|unload\|clean\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -ts'|'
+	@$(call describe,modules load unload clean)
 	@echo
 	@echo 'Variables:'
 	@echo "  CMD='...'      vm: run this instead of a shell; make fails when it does"
