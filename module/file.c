@@ -122,7 +122,9 @@ static ssize_t write_chunk(struct mmapdemo_store *store, loff_t pos, size_t len,
 					     offset_in_page(pos), len, from);
 		flush_dcache_folio(folio);
 		/* After the last byte: see dirty.c. */
-		mmapdemo_dirty_folio(mmapdemo_store_mapping(store), folio);
+		if (copied)
+			mmapdemo_dirty_folio(mmapdemo_store_mapping(store),
+					     folio);
 	}
 	folio_put(folio);
 	return copied;
