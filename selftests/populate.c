@@ -114,6 +114,22 @@ TEST_F(populate, fault_around_maps_present_pages)
 	EXPECT_EQ(2 * window - window / 2, pool_read("stored"));
 }
 
+/* V01: as for any file, what is stored is in core, mapped or not. */
+TEST_F(populate, mincore_tells_stored_pages)
+{
+	char *p = map_shared(_metadata, self->fd, 0, 4);
+	unsigned char core[4];
+
+	ASSERT_TRUE(fill(self->fd, 1, 2, 0));
+	ASSERT_EQ(0, mincore(p, 4 * page_size, core));
+	EXPECT_EQ(0, core[0]);
+	EXPECT_EQ(1, core[1]);
+	EXPECT_EQ(1, core[2]);
+	EXPECT_EQ(0, core[3]);
+	EXPECT_EQ(0, count_mapped(p, 4));
+	EXPECT_EQ(2, pool_read("stored"));
+}
+
 /* M08: populating a shared mapping reads; nothing enters the dirty log. */
 TEST_F(populate, populate_shared)
 {
