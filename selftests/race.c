@@ -48,51 +48,59 @@ static double seconds(void)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
-#define RACE_ROUNDS	64
+#define FRESH	64
 
-struct race {
+struct racer {
 	char *p;
 	pthread_barrier_t *barrier;
 };
 
 static void *race_to_touch(void *arg)
 {
-	struct race *race = arg;
+	struct racer *racer = arg;
 	int i;
 
-	for (i = 0; i < RACE_ROUNDS; i++) {
-		pthread_barrier_wait(race->barrier);
-		__atomic_fetch_add((int *)(race->p + i * page_size), 1,
+	for (i = 0; i < FRESH; i++) {
+		pthread_barrier_wait(racer->barrier);
+		__atomic_fetch_add((int *)(racer->p + i * page_size), 1,
 				   __ATOMIC_RELAXED);
 	}
 	return NULL;
 }
 
-/*
- * K01, X04: two threads that touch one fresh page get one page; with two, one
- * of the increments would be lost.
- */
-TEST_F(race, two_threads_make_one_page)
+/* Were two pages made of one, an increment would be lost with the other. */
+static void touch_fresh_pages(struct __test_metadata *_metadata, char *p,
+			      char *q)
 {
 	pthread_barrier_t barrier;
-	struct race race[2];
+	struct racer racer[2] = { { p, &barrier }, { q, &barrier } };
 	pthread_t thread;
 	int i;
 
-	/* Two mappings: in one, the core would let only one PTE in. */
-	for (i = 0; i < 2; i++)
-		race[i] = (struct race){
-			.p = map_shared(_metadata, self->fd, 0, RACE_ROUNDS),
-			.barrier = &barrier,
-		};
 	pthread_barrier_init(&barrier, NULL, 2);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, race_to_touch, &race[1]));
-	race_to_touch(&race[0]);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, race_to_touch, &racer[1]));
+	race_to_touch(&racer[0]);
 	ASSERT_EQ(0, pthread_join(thread, NULL));
-	for (i = 0; i < RACE_ROUNDS; i++) {
-		EXPECT_EQ(2, *(int *)(race[0].p + i * page_size));
+	for (i = 0; i < FRESH; i++) {
+		EXPECT_EQ(2, *(int *)(p + i * page_size));
 	}
-	EXPECT_EQ(RACE_ROUNDS, pool_read("stored"));
+	EXPECT_EQ(FRESH, pool_read("stored"));
+}
+
+/* K01: the core puts one PTE in, and drops the other one's reference. */
+TEST_F(race, first_touch_of_one_mapping)
+{
+	char *p = map_shared(_metadata, self->fd, 0, FRESH);
+
+	touch_fresh_pages(_metadata, p, p);
+}
+
+/* X04: here the device decides who made the page. */
+TEST_F(race, first_touch_of_two_mappings)
+{
+	touch_fresh_pages(_metadata,
+			  map_shared(_metadata, self->fd, 0, FRESH),
+			  map_shared(_metadata, self->fd, 0, FRESH));
 }
 
 #define BURST	8
