@@ -411,6 +411,8 @@ int main(int argc, char **argv)
 	bool force = parse_arguments(argc, argv);
 
 	colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+	/* Or faults on the program's own code would get into the figures. */
+	mlockall(MCL_CURRENT);
 	open_device();
 	require_room();
 	require_empty(force);
