@@ -239,10 +239,14 @@ static void *touch_and_wait(void *arg)
 	return NULL;
 }
 
-/* Two threads touch half the cap each, on two CPUs, again and again. */
+/*
+ * Two threads touch the cap's pages on two CPUs, again and again: each a half
+ * of its own, or both all of them.
+ */
 static void touch_cap_from_two_threads(struct __test_metadata *_metadata,
-				       FIXTURE_DATA(pool) *self)
+				       FIXTURE_DATA(pool) *self, bool same)
 {
+	size_t nr = same ? self->cap : self->cap / 2;
 	struct toucher toucher[2];
 	pthread_barrier_t barrier;
 	pthread_t thread[2];
@@ -251,8 +255,8 @@ static void touch_cap_from_two_threads(struct __test_metadata *_metadata,
 	pthread_barrier_init(&barrier, NULL, 3);
 	for (i = 0; i < 2; i++) {
 		toucher[i] = (struct toucher){
-			.p = self->p + i * POOL_SIZE / 2, .nr = self->cap / 2,
-			.barrier = &barrier,
+			.p = self->p + (same ? 0 : i * nr * page_size),
+			.nr = nr, .barrier = &barrier,
 		};
 		ASSERT_EQ(0, pthread_create(&thread[i], NULL, touch_and_wait,
 					    &toucher[i]));
@@ -264,14 +268,23 @@ static void touch_cap_from_two_threads(struct __test_metadata *_metadata,
 	}
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, pthread_join(thread[i], NULL));
-		EXPECT_EQ(ROUNDS * self->cap / 2, toucher[i].touched);
+		EXPECT_EQ(ROUNDS * nr, toucher[i].touched);
 	}
 }
 
 /* Pages in the other CPU's cache, or in its hands, are not "none left". */
 TEST_F(pool, whole_cap_from_two_threads)
 {
-	touch_cap_from_two_threads(_metadata, self);
+	touch_cap_from_two_threads(_metadata, self, false);
+}
+
+/*
+ * K01: whoever comes second to a page needs none. In the moment in which the
+ * first has taken the last one, it must not be told that there is none left.
+ */
+TEST_F(pool, same_pages_from_two_threads)
+{
+	touch_cap_from_two_threads(_metadata, self, true);
 }
 
 static void *keep_shrinking(void *arg)
@@ -290,7 +303,7 @@ TEST_F(pool, whole_cap_under_memory_pressure)
 	int stop = 0;
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, keep_shrinking, &stop));
-	touch_cap_from_two_threads(_metadata, self);
+	touch_cap_from_two_threads(_metadata, self, false);
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 }
