@@ -149,7 +149,11 @@ static struct folio *store_create_alone(struct mmapdemo_store *store,
 	 * allows, from two threads, would now and then get a SIGBUS.
 	 */
 	filemap_invalidate_lock(mapping);
-	folio = store_create(store, pgoff, dirty);
+	/* Whoever had it may have put it into this very slot. */
+	if (xa_load(&mapping->i_pages, pgoff))
+		folio = ERR_PTR(-EEXIST);
+	else
+		folio = store_create(store, pgoff, dirty);
 	filemap_invalidate_unlock(mapping);
 	return folio;
 }
