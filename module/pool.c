@@ -19,6 +19,8 @@
 #include <linux/highmem.h>
 #include <linux/list.h>
 #include <linux/page_ref.h>
+#include <linux/sched.h>
+#include <linux/swap.h>
 
 #include "mmapdemo.h"
 
@@ -433,7 +435,8 @@ long mmapdemo_pool_fini(struct mmapdemo_pool *pool)
 	long missing;
 
 	mmapdemo_shrinker_destroy(pool->shrinker);
-	mmapdemo_pool_shrink(pool, ULONG_MAX);
+	while (mmapdemo_pool_shrink(pool, SWAP_CLUSTER_MAX))
+		cond_resched();
 	free_percpu(pool->caches);
 	missing = atomic_long_read(&pool->nr_held);
 	WARN(missing, "%ld pages are missing\n", missing);
