@@ -191,7 +191,7 @@ enum mmapdemo_stat {
 	STAT_FAULT_READ,	/* ->fault for a read */
 	STAT_FAULT_WRITE,	/* ->fault for a shared write */
 	STAT_FAULT_COW,		/* ->fault for a private write */
-	STAT_MAP_PAGES,		/* read faults that ->map_pages met */
+	STAT_MAP_PAGES,		/* read faults served by ->map_pages alone */
 	STAT_INSERTED,		/* PTEs that fault_mode=insert put in */
 	STAT_MKWRITE,		/* ->page_mkwrite */
 	STAT_SIGBUS_SIZE,	/* faults past the end */

@@ -55,7 +55,7 @@ static unsigned int param_fault_mode = MMAPDEMO_FAULT_MAP_PAGES;
 /**
  * mmapdemo_parse_size() - parse bytes with an optional suffix
  * @str: a number in the notation of C, then one of K, M, G, T, P, E (powers of
- *	 1024) in either case or nothing, then a newline or nothing
+ *	 1024) in either case or nothing; blanks behind it do not matter
  * @size: receives the value in bytes
  *
  * memparse() reads the same, but lets a number that does not fit wrap around.
@@ -156,10 +156,13 @@ u64 mmapdemo_param_size(void)
 	return param_size.value;
 }
 
-/* Cap of the pool in bytes. */
+/* Cap of the pool in bytes; called once, with all parameters parsed. */
 u64 mmapdemo_param_pool_size(void)
 {
-	return param_pool_size.value ?: param_size.value;
+	/* What sysfs shows from now on, too. */
+	if (!param_pool_size.value)
+		param_pool_size.value = param_size.value;
+	return param_pool_size.value;
 }
 
 /* How new mappings fill their page tables; may change at any time. */

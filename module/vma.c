@@ -169,6 +169,11 @@ static vm_fault_t mmapdemo_page_mkwrite(struct vm_fault *vmf)
 		folio_unlock(folio);
 		return VM_FAULT_NOPAGE;
 	}
+	/*
+	 * The core marks the page as well when it gets it back
+	 * (fault_dirty_shared_page()), which reaches our log because the log
+	 * is our ->dirty_folio. A driver that keeps another has this place.
+	 */
 	mmapdemo_dirty_folio(folio->mapping, folio);
 	return VM_FAULT_LOCKED;
 }
@@ -271,10 +276,7 @@ static vm_fault_t mmapdemo_fault_insert(struct vm_fault *vmf)
 	return err ? vmf_error(err) : VM_FAULT_NOPAGE;
 }
 
-/*
- * Before it, the core has linked nothing: a VMA was copied by fork, by a split,
- * or by mremap, and the copy refers to the file by itself.
- */
+/* For a VMA that the core copied: fork, a split, mremap. Not for mmap(2). */
 static void mmapdemo_vma_open(struct vm_area_struct *vma)
 {
 	mmapdemo_stat_inc(STAT_VMA_OPEN);
