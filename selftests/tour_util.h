@@ -263,6 +263,20 @@ static long count_mapped(const void *p, size_t nr)
 	return mapped;
 }
 
+/* How many of @nr pages at @p are there to be mapped, whether they are or not. */
+static long count_stored(void *p, size_t nr)
+{
+	unsigned char *core = calloc(nr, 1);
+	long stored = 0;
+
+	if (mincore(p, nr * page, core))
+		give_up("tour: mincore: %s\n", strerror(errno));
+	while (nr--)
+		stored += core[nr] & 1;
+	free(core);
+	return stored;
+}
+
 /* What the kernel says of an access that it refuses. */
 struct trap {
 	int sig;
