@@ -15,11 +15,14 @@
 
 #include <kunit/visibility.h>
 
-/* folio_batch had its home in pagevec.h before it got one of its own. */
-#if __has_include(<linux/folio_batch.h>)
-#include <linux/folio_batch.h>
-#else
+/*
+ * folio_batch: in pagevec.h first, in folio_batch.h by 7.2; in between and since
+ * then writeback.h includes whichever it is, for writeback_iter() of 6.9.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 #include <linux/pagevec.h>
+#else
+#include <linux/writeback.h>
 #endif
 
 /* 6.14 renamed it: "mm: alloc_pages_bulk: rename API". */
