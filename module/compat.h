@@ -37,6 +37,11 @@
 #define MODULE_IMPORT_KUNIT_NS	MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING")
 #endif
 
+/* 33b3b041543e ("splice: Add a func to do a splice from an O_DIRECT file ..."), 6.5 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
+#define copy_splice_read	generic_file_splice_read
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 /* 1c71222e5f23 ("mm: replace vma->vm_flags direct modifications ..."), 6.3 */
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)

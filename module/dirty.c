@@ -148,3 +148,104 @@ unsigned long mmapdemo_dirty_clean(struct mmapdemo_store *store,
 	return cleaned;
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_dirty_clean);
+
+/* Adds a page to the last extent, or begins a new one. Return: it fits. */
+static bool harvest_add(struct mmapdemo_harvest *h, pgoff_t pgoff,
+			unsigned int max)
+{
+	if (h->nr && pgoff == h->start[h->nr - 1] + h->nr_pages[h->nr - 1]) {
+		h->nr_pages[h->nr - 1]++;
+		return true;
+	}
+	if (h->nr == max)
+		return false;
+	h->start[h->nr] = pgoff;
+	h->nr_pages[h->nr++] = 1;
+	return true;
+}
+
+/* Return: whether there is room for what follows. */
+static bool harvest_folio(struct mmapdemo_store *store,
+			  struct mmapdemo_harvest *h, struct folio *folio,
+			  unsigned int max)
+{
+	pgoff_t pgoff = folio->index;
+
+	/*
+	 * Room first: a page that is cleaned must be in what is returned. It
+	 * is taken back if another harvest, or a discard, was faster.
+	 */
+	if (!harvest_add(h, pgoff, max))
+		return false;
+	if (h->clear ? !dirty_clean_folio(store, folio) :
+		       !folio_test_dirty(folio)) {
+		if (!--h->nr_pages[h->nr - 1])
+			h->nr--;
+	}
+	h->next = pgoff + 1;
+	return true;
+}
+
+/**
+ * mmapdemo_dirty_harvest() - collect dirty pages as extents
+ * @store: the store
+ * @harvest: where to go on, and what is found; empty on entry
+ * @max: most extents to find, at least 1 and at most %MMAPDEMO_HARVEST_MAX
+ *
+ * Visits dirty pages only: the cost does not depend on the size of the range.
+ * With @harvest->clear a page is write-protected and cleaned as it is found, in
+ * one step under its lock, so that each write is in this harvest or in a later
+ * one.
+ *
+ * Context: process context, may sleep; takes folio locks.
+ */
+void mmapdemo_dirty_harvest(struct mmapdemo_store *store,
+			    struct mmapdemo_harvest *harvest, unsigned int max)
+{
+	struct address_space *mapping = mmapdemo_store_mapping(store);
+	pgoff_t index = harvest->next;
+	struct folio_batch fbatch;
+	bool room = true;
+	unsigned int i;
+
+	folio_batch_init(&fbatch);
+	while (room && filemap_get_folios_tag(mapping, &index, harvest->last,
+					      PAGECACHE_TAG_DIRTY, &fbatch)) {
+		for (i = 0; room && i < folio_batch_count(&fbatch); i++)
+			room = harvest_folio(store, harvest, fbatch.folios[i],
+					     max);
+		folio_batch_release(&fbatch);
+		cond_resched();
+	}
+	if (room)
+		harvest->next = harvest->last + 1;
+}
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_dirty_harvest);
+
+/**
+ * mmapdemo_dirty_restore() - put what was harvested back into the log
+ * @store: the store
+ * @harvest: extents that could not be delivered
+ *
+ * Context: process context, may sleep.
+ */
+void mmapdemo_dirty_restore(struct mmapdemo_store *store,
+			    const struct mmapdemo_harvest *harvest)
+{
+	unsigned int i;
+	pgoff_t n;
+
+	for (i = 0; harvest->clear && i < harvest->nr; i++) {
+		for (n = 0; n < harvest->nr_pages[i]; n++) {
+			struct folio *folio =
+				mmapdemo_store_get(store, harvest->start[i] + n);
+
+			if (!folio)
+				continue;
+			mmapdemo_dirty_folio(mmapdemo_store_mapping(store),
+					     folio);
+			folio_put(folio);
+		}
+	}
+}
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_dirty_restore);

@@ -1,23 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The file operations other than mmap, and the decoding of ioctls.
+ * The file operations other than mmap and ioctl.
  *
  * read(2) and write(2) are coherent with every mapping because they use the
  * same pages. They hold a reference on a page while they copy, and no lock
  * that ->fault takes: the user's buffer may lie in a mapping of this device,
  * its page not present, and the copy then runs our fault handler.
  */
-#include <linux/compat.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/sched/signal.h>
-#include <linux/uaccess.h>
 #include <linux/uio.h>
 
 #include "mmapdemo.h"
-#include "uapi/mmapdemo.h"
 
 /**
  * mmapdemo_open() - file_operations.open
@@ -38,6 +35,8 @@ static int mmapdemo_open(struct inode *inode, struct file *file)
 	file->private_data = dev;
 	file->f_mapping = mmapdemo_store_mapping(&dev->store);
 	file->f_wb_err = filemap_sample_wb_err(file->f_mapping);
+	/* Reading never waits: preadv2(2) may ask for that, with RWF_NOWAIT. */
+	file->f_mode |= FMODE_NOWAIT;
 	return 0;
 }
 
@@ -47,13 +46,31 @@ static int mmapdemo_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/**
+ * mmapdemo_llseek() - file_operations.llseek
+ * @file: an open /dev/mmapdemo
+ * @offset: in bytes
+ * @whence: SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA or SEEK_HOLE
+ *
+ * Context: process context, may sleep.
+ * Return: the new position; -EINVAL: it would be negative, or @whence is none of
+ * these; -ENXIO: as mmapdemo_store_seek().
+ */
 static loff_t mmapdemo_llseek(struct file *file, loff_t offset, int whence)
 {
-	struct inode *inode = mmapdemo_device(file)->store.inode;
+	struct mmapdemo_store *store = &mmapdemo_device(file)->store;
+	loff_t max = store->inode->i_sb->s_maxbytes;
 
-	return generic_file_llseek_size(file, offset, whence,
-					inode->i_sb->s_maxbytes,
-					i_size_read(inode));
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		return generic_file_llseek_size(file, offset, whence, max,
+						i_size_read(store->inode));
+
+	inode_lock(store->inode);
+	offset = mmapdemo_store_seek(store, offset, whence);
+	if (offset >= 0)
+		offset = vfs_setpos(file, offset, max);
+	inode_unlock(store->inode);
+	return offset;
 }
 
 /* How much of @count bytes at @pos lies in @pos's page and below @size. */
@@ -106,8 +123,6 @@ static ssize_t write_chunk(struct mmapdemo_store *store, loff_t pos, size_t len,
 		if (fault_in_iov_iter_readable(from, len) == len)
 			return -EFAULT;
 		folio = mmapdemo_store_grab(store, pos >> PAGE_SHIFT, false);
-		if (folio == ERR_PTR(-ERANGE))
-			return -ENOSPC;
 		if (IS_ERR(folio))
 			return PTR_ERR(folio);
 		folio_unlock(folio);
@@ -187,12 +202,16 @@ static ssize_t mmapdemo_read_iter(struct kiocb *iocb, struct iov_iter *to)
  * Context: process context, may sleep and fault.
  * Return: bytes written, short at the end of the device or the pool's cap;
  * -ENOSPC: at the end, or the pool is at its cap; -EFAULT; -EIO: a poisoned
- * page; -EFBIG: RLIMIT_FSIZE; -ENOMEM.
+ * page; -EFBIG: RLIMIT_FSIZE; -ENOMEM; -EOPNOTSUPP: RWF_NOWAIT.
  */
 static ssize_t mmapdemo_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct inode *inode = mmapdemo_device(iocb->ki_filp)->store.inode;
 	ssize_t ret;
+
+	/* A hole needs a page, and that may have to be waited for. */
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EOPNOTSUPP;
 
 	inode_lock(inode);
 	ret = generic_write_checks(iocb, from);
@@ -221,52 +240,6 @@ static int mmapdemo_fsync(struct file *file, loff_t start, loff_t end,
 	return 0;
 }
 
-static long ioctl_discard(struct mmapdemo_store *store,
-			  const struct mmapdemo_discard *arg)
-{
-	u64 end;
-
-	if (arg->flags || arg->pad || !arg->len ||
-	    !PAGE_ALIGNED(arg->start) || !PAGE_ALIGNED(arg->len) ||
-	    check_add_overflow(arg->start, arg->len, &end) ||
-	    end > i_size_read(store->inode))
-		return -EINVAL;
-
-	/* Not in the middle of a write(2), as with a file. */
-	inode_lock(store->inode);
-	mmapdemo_store_discard(store, arg->start >> PAGE_SHIFT,
-			       end >> PAGE_SHIFT);
-	inode_unlock(store->inode);
-	return 0;
-}
-
-/**
- * mmapdemo_ioctl() - file_operations.unlocked_ioctl and .compat_ioctl
- * @file: an open /dev/mmapdemo
- * @cmd: see uapi/mmapdemo.h
- * @arg: user pointer to the command's struct
- *
- * Context: process context, may sleep and fault.
- * Return: 0; -ENOTTY: no such command; and see uapi/mmapdemo.h.
- */
-static long mmapdemo_ioctl(struct file *file, unsigned int cmd,
-			   unsigned long arg)
-{
-	struct mmapdemo_store *store = &mmapdemo_device(file)->store;
-	struct mmapdemo_discard discard;
-
-	switch (cmd) {
-	case MMAPDEMO_IOC_DISCARD:
-		if (!(file->f_mode & FMODE_WRITE))
-			return -EBADF;
-		if (copy_from_user(&discard, (void __user *)arg, sizeof(discard)))
-			return -EFAULT;
-		return ioctl_discard(store, &discard);
-	default:
-		return -ENOTTY;
-	}
-}
-
 const struct file_operations mmapdemo_fops = {
 	/* Pins the module while a file is open, and so while a VMA exists. */
 	.owner		= THIS_MODULE,
@@ -275,6 +248,9 @@ const struct file_operations mmapdemo_fops = {
 	.llseek		= mmapdemo_llseek,
 	.read_iter	= mmapdemo_read_iter,
 	.write_iter	= mmapdemo_write_iter,
+	/* Copies: a page in a pipe is one that a discard must leave behind. */
+	.splice_read	= copy_splice_read,
+	.splice_write	= iter_file_splice_write,
 	.mmap		= mmapdemo_mmap,
 	.fsync		= mmapdemo_fsync,
 	.unlocked_ioctl	= mmapdemo_ioctl,

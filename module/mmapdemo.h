@@ -126,6 +126,9 @@ struct folio *mmapdemo_store_grab(struct mmapdemo_store *store, pgoff_t pgoff,
 				  bool dirty);
 unsigned long mmapdemo_store_discard(struct mmapdemo_store *store,
 				     pgoff_t start, pgoff_t end);
+void mmapdemo_store_resize(struct mmapdemo_store *store, loff_t size);
+loff_t mmapdemo_store_seek(struct mmapdemo_store *store, loff_t pos,
+			   int whence);
 int mmapdemo_store_module_init(void);
 void mmapdemo_store_module_exit(void);
 
@@ -150,6 +153,31 @@ void mmapdemo_dirty_drop_locked(struct mmapdemo_store *store,
 unsigned long mmapdemo_dirty_clean(struct mmapdemo_store *store,
 				   pgoff_t start, pgoff_t last);
 
+#define MMAPDEMO_HARVEST_MAX	64
+
+/**
+ * struct mmapdemo_harvest - a walk over the dirty log
+ * @next: first page that was not looked at yet; moves
+ * @last: last page of the range, inclusive
+ * @clear: clean each page that is returned
+ * @start: of the extents: first page
+ * @nr_pages: of the extents: how many pages follow each other
+ * @nr: extents found
+ */
+struct mmapdemo_harvest {
+	pgoff_t next;
+	pgoff_t last;
+	bool clear;
+	pgoff_t start[MMAPDEMO_HARVEST_MAX];
+	unsigned long nr_pages[MMAPDEMO_HARVEST_MAX];
+	unsigned int nr;
+};
+
+void mmapdemo_dirty_harvest(struct mmapdemo_store *store,
+			    struct mmapdemo_harvest *harvest, unsigned int max);
+void mmapdemo_dirty_restore(struct mmapdemo_store *store,
+			    const struct mmapdemo_harvest *harvest);
+
 /**
  * struct mmapdemo_device - what /dev/mmapdemo is made of
  * @misc: its registration; file->private_data of every open file leads here
@@ -170,6 +198,7 @@ static inline struct mmapdemo_device *mmapdemo_device(const struct file *file)
 }
 
 extern const struct file_operations mmapdemo_fops;
+long mmapdemo_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 int mmapdemo_mmap(struct file *file, struct vm_area_struct *vma);
 
 enum mmapdemo_fault_mode {
@@ -179,6 +208,9 @@ enum mmapdemo_fault_mode {
 
 enum mmapdemo_fault_mode mmapdemo_param_fault_mode(void);
 unsigned long mmapdemo_param_fault_around(void);
+/* The last page of the largest file that the kernel can address. */
+#define MMAPDEMO_SIZE_MAX	round_down((u64)MAX_LFS_FILESIZE, PAGE_SIZE)
+
 u64 mmapdemo_param_size(void);
 u64 mmapdemo_param_pool_size(void);
 int mmapdemo_parse_size(const char *str, u64 *size);

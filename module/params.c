@@ -30,15 +30,12 @@ struct size_param {
 	u64 value;
 };
 
-/* The last page of the largest file that the kernel can address. */
-#define SIZE_PARAM_MAX	round_down((u64)MAX_LFS_FILESIZE, PAGE_SIZE)
-
 static struct size_param param_size = {
-	.name = "size", .max = SIZE_PARAM_MAX, .value = SZ_64M,
+	.name = "size", .max = MMAPDEMO_SIZE_MAX, .value = SZ_64M,
 };
 
 static struct size_param param_pool_size = {
-	.name = "pool_size", .max = SIZE_PARAM_MAX,
+	.name = "pool_size", .max = MMAPDEMO_SIZE_MAX,
 };
 
 static struct size_param param_fault_around = {

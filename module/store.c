@@ -232,6 +232,33 @@ static void store_remove(struct mmapdemo_store *store, struct folio *folio)
 		unmap_mapping_pages(mapping, pgoff, 1, false);
 }
 
+/* Removes the pages of [@start, @end). The invalidate_lock is held. */
+static unsigned long store_remove_range(struct mmapdemo_store *store,
+					pgoff_t start, pgoff_t end)
+{
+	struct address_space *mapping = mmapdemo_store_mapping(store);
+	struct folio_batch fbatch;
+	unsigned long removed = 0;
+	unsigned int i;
+
+	folio_batch_init(&fbatch);
+	while (filemap_get_folios(mapping, &start, end - 1, &fbatch)) {
+		for (i = 0; i < folio_batch_count(&fbatch); i++) {
+			struct folio *folio = fbatch.folios[i];
+
+			store_remove(store, folio);
+			/* The batch's reference; then the store's. */
+			folio_put(folio);
+			mmapdemo_pool_put(store->pool, folio);
+			removed++;
+		}
+		folio_batch_init(&fbatch);
+		cond_resched();
+	}
+	mmapdemo_stat_add(STAT_DISCARDED, removed);
+	return removed;
+}
+
 /**
  * mmapdemo_store_discard() - remove the pages of a range
  * @store: the store
@@ -249,35 +276,88 @@ unsigned long mmapdemo_store_discard(struct mmapdemo_store *store,
 				     pgoff_t start, pgoff_t end)
 {
 	struct address_space *mapping = mmapdemo_store_mapping(store);
-	struct folio_batch fbatch;
-	unsigned long removed = 0;
-	unsigned int i;
+	unsigned long removed;
 
 	if (start >= end)
 		return 0;
 
-	folio_batch_init(&fbatch);
 	filemap_invalidate_lock(mapping);
 	/* Most PTEs go here, in one walk over the VMAs, not one per page. */
 	unmap_mapping_pages(mapping, start, end - start, false);
-	while (filemap_get_folios(mapping, &start, end - 1, &fbatch)) {
-		for (i = 0; i < folio_batch_count(&fbatch); i++) {
-			struct folio *folio = fbatch.folios[i];
-
-			store_remove(store, folio);
-			/* The batch's reference; then the store's. */
-			folio_put(folio);
-			mmapdemo_pool_put(store->pool, folio);
-			removed++;
-		}
-		folio_batch_init(&fbatch);
-		cond_resched();
-	}
+	removed = store_remove_range(store, start, end);
 	filemap_invalidate_unlock(mapping);
-	mmapdemo_stat_add(STAT_DISCARDED, removed);
 	return removed;
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_discard);
+
+/**
+ * mmapdemo_store_resize() - change the size
+ * @store: the store
+ * @size: the new size in bytes, a multiple of the page size
+ *
+ * Growing lets mappings that reach past the old end go on there. Truncating
+ * takes the pages behind the new end away, and private copies of them, too:
+ * an access raises SIGBUS, in every process.
+ *
+ * Context: process context, may sleep; the inode's lock is held, the
+ * invalidate_lock and folio locks are taken. The caller holds no lock that a
+ * fault handler takes.
+ */
+void mmapdemo_store_resize(struct mmapdemo_store *store, loff_t size)
+{
+	struct address_space *mapping = mmapdemo_store_mapping(store);
+	pgoff_t end = size >> PAGE_SHIFT;
+
+	filemap_invalidate_lock(mapping);
+	/*
+	 * The size first: a fault that has yet to lock its page sees it, and
+	 * one that has seen the old size still holds the page that is removed
+	 * next (mmapdemo_store_grab()).
+	 */
+	i_size_write(store->inode, size);
+	unmap_mapping_pages(mapping, end, ULONG_MAX - end, true);
+	store_remove_range(store, end, ULONG_MAX);
+	/*
+	 * Once more for private copies: one that was being made of a page
+	 * during the first pass was in no page table yet. With the page gone
+	 * there can be no further ones (as mm/truncate.c, truncate_pagecache()).
+	 */
+	unmap_mapping_pages(mapping, end, ULONG_MAX - end, true);
+	filemap_invalidate_unlock(mapping);
+}
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_resize);
+
+/**
+ * mmapdemo_store_seek() - find where data, or a hole, begins
+ * @store: the store
+ * @pos: where to start, in bytes
+ * @whence: SEEK_DATA or SEEK_HOLE
+ *
+ * Context: process context; the inode's lock is held.
+ * Return: the position; -ENXIO: @pos is past the end, or there is no data
+ * behind it. A hole begins at the end at the latest.
+ */
+loff_t mmapdemo_store_seek(struct mmapdemo_store *store, loff_t pos, int whence)
+{
+	struct address_space *mapping = mmapdemo_store_mapping(store);
+	pgoff_t end = mmapdemo_store_end(store);
+	pgoff_t start = pos >> PAGE_SHIFT;
+	pgoff_t found = start;
+
+	if (pos < 0 || start >= end)
+		return -ENXIO;
+
+	if (whence == SEEK_DATA) {
+		if (!xa_find(&mapping->i_pages, &found, end - 1, XA_PRESENT))
+			return -ENXIO;
+	} else {
+		rcu_read_lock();
+		found = page_cache_next_miss(mapping, start, end - start);
+		rcu_read_unlock();
+	}
+	return found == start ? pos : (loff_t)found << PAGE_SHIFT;
+}
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_seek);
 
 /**
  * mmapdemo_store_init() - make an empty store

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ioctls: each decodes and checks what the user passed, and leaves the work
+ * to the store or the dirty log. No lock that ->fault takes is held while user
+ * memory is accessed: the argument may lie in a mapping of this device.
+ */
+#include <linux/fs.h>
+#include <linux/overflow.h>
+#include <linux/sched/signal.h>
+#include <linux/uaccess.h>
+
+#include "mmapdemo.h"
+#include "uapi/mmapdemo.h"
+
+static int ioctl_info(struct mmapdemo_device *dev, void __user *argp)
+{
+	struct mmapdemo_store *store = &dev->store;
+	struct mmapdemo_info info = {
+		.size		= i_size_read(store->inode),
+		.pool_size	= (u64)dev->pool.cap << PAGE_SHIFT,
+		.page_size	= PAGE_SIZE,
+		.stored		= (u64)READ_ONCE(mmapdemo_store_mapping(store)->nrpages)
+				  << PAGE_SHIFT,
+		.dirty		= (u64)READ_ONCE(store->nr_dirty) << PAGE_SHIFT,
+		.features	= MMAPDEMO_FEATURE_RESIZE |
+				  MMAPDEMO_FEATURE_DISCARD |
+				  MMAPDEMO_FEATURE_DIRTY_LOG,
+	};
+
+	return copy_to_user(argp, &info, sizeof(info)) ? -EFAULT : 0;
+}
+
+static int ioctl_resize(struct mmapdemo_device *dev, void __user *argp)
+{
+	struct mmapdemo_store *store = &dev->store;
+	struct mmapdemo_resize arg;
+
+	if (copy_from_user(&arg, argp, sizeof(arg)))
+		return -EFAULT;
+	if (arg.flags || arg.pad || !arg.size || !PAGE_ALIGNED(arg.size) ||
+	    arg.size > MMAPDEMO_SIZE_MAX)
+		return -EINVAL;
+
+	/* Against write(2), which checks the size once per page. */
+	inode_lock(store->inode);
+	mmapdemo_store_resize(store, arg.size);
+	inode_unlock(store->inode);
+	return 0;
+}
+
+static int ioctl_discard(struct mmapdemo_device *dev, void __user *argp)
+{
+	struct mmapdemo_store *store = &dev->store;
+	struct mmapdemo_discard arg;
+	int err = -EINVAL;
+	u64 end;
+
+	if (copy_from_user(&arg, argp, sizeof(arg)))
+		return -EFAULT;
+	if (arg.flags || arg.pad || !arg.len || !PAGE_ALIGNED(arg.start) ||
+	    !PAGE_ALIGNED(arg.len) ||
+	    check_add_overflow(arg.start, arg.len, &end))
+		return -EINVAL;
+
+	/* Not in the middle of a write(2), nor of a resize, as with a file. */
+	inode_lock(store->inode);
+	if (end <= i_size_read(store->inode)) {
+		mmapdemo_store_discard(store, arg.start >> PAGE_SHIFT,
+				       end >> PAGE_SHIFT);
+		err = 0;
+	}
+	inode_unlock(store->inode);
+	return err;
+}
+
+static int extents_to_user(const struct mmapdemo_harvest *harvest,
+			   struct mmapdemo_extent __user *to)
+{
+	unsigned int i;
+
+	for (i = 0; i < harvest->nr; i++) {
+		struct mmapdemo_extent extent = {
+			.start	= (u64)harvest->start[i] << PAGE_SHIFT,
+			.len	= (u64)harvest->nr_pages[i] << PAGE_SHIFT,
+		};
+
+		if (copy_to_user(&to[i], &extent, sizeof(extent)))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/*
+ * Harvests [@arg->start, @end) into the user's array, a part at a time, and
+ * moves @arg along. A page must not fall out of the log unseen: what was
+ * cleaned and cannot be delivered is put back, and what was delivered before
+ * is reported rather than the error.
+ */
+static int dirty_log_harvest(struct mmapdemo_store *store,
+			     struct mmapdemo_harvest *harvest,
+			     struct mmapdemo_dirty_log *arg, u64 end)
+{
+	struct mmapdemo_extent __user *to = u64_to_user_ptr(arg->extents);
+	u32 done = 0;
+	int err;
+
+	harvest->last = (end - 1) >> PAGE_SHIFT;
+	harvest->clear = arg->flags & MMAPDEMO_DIRTY_LOG_CLEAR;
+	do {
+		harvest->next = arg->start >> PAGE_SHIFT;
+		harvest->nr = 0;
+		mmapdemo_dirty_harvest(store, harvest,
+				       min_t(u32, arg->nr_extents - done,
+					     MMAPDEMO_HARVEST_MAX));
+		err = extents_to_user(harvest, to + done);
+		if (err) {
+			mmapdemo_dirty_restore(store, harvest);
+			break;
+		}
+		done += harvest->nr;
+		arg->start = (u64)harvest->next << PAGE_SHIFT;
+	} while (done < arg->nr_extents && arg->start < end &&
+		 !fatal_signal_pending(current));
+
+	arg->nr_extents = done;
+	arg->len = end - arg->start;
+	return done ? 0 : err;
+}
+
+static int ioctl_dirty_log(struct mmapdemo_device *dev, void __user *argp,
+			   bool writable)
+{
+	struct mmapdemo_harvest *harvest;
+	struct mmapdemo_dirty_log arg;
+	u64 end;
+	int err;
+
+	if (copy_from_user(&arg, argp, sizeof(arg)))
+		return -EFAULT;
+	if (arg.flags & ~MMAPDEMO_DIRTY_LOG_CLEAR || !arg.nr_extents ||
+	    !arg.len || !PAGE_ALIGNED(arg.start) || !PAGE_ALIGNED(arg.len) ||
+	    check_add_overflow(arg.start, arg.len, &end) ||
+	    end > MMAPDEMO_SIZE_MAX)
+		return -EINVAL;
+	if (arg.flags & MMAPDEMO_DIRTY_LOG_CLEAR && !writable)
+		return -EBADF;
+
+	/* What cannot be written must be found out before a page is cleaned. */
+	if (copy_to_user(argp, &arg, sizeof(arg)))
+		return -EFAULT;
+
+	harvest = kmalloc(sizeof(*harvest), GFP_KERNEL);
+	if (!harvest)
+		return -ENOMEM;
+	err = dirty_log_harvest(&dev->store, harvest, &arg, end);
+	if (!err && copy_to_user(argp, &arg, sizeof(arg)))
+		err = -EFAULT;
+	kfree(harvest);
+	return err;
+}
+
+/**
+ * mmapdemo_ioctl() - file_operations.unlocked_ioctl; and .compat_ioctl, as no
+ * struct differs
+ * @file: an open /dev/mmapdemo
+ * @cmd: see uapi/mmapdemo.h
+ * @arg: user pointer to the command's struct
+ *
+ * Context: process context, may sleep and fault.
+ * Return: 0; -ENOTTY: no such command; and see uapi/mmapdemo.h.
+ */
+long mmapdemo_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct mmapdemo_device *dev = mmapdemo_device(file);
+	bool writable = file->f_mode & FMODE_WRITE;
+	void __user *argp = (void __user *)arg;
+
+	switch (cmd) {
+	case MMAPDEMO_IOC_INFO:
+		return ioctl_info(dev, argp);
+	case MMAPDEMO_IOC_RESIZE:
+		return writable ? ioctl_resize(dev, argp) : -EBADF;
+	case MMAPDEMO_IOC_DISCARD:
+		return writable ? ioctl_discard(dev, argp) : -EBADF;
+	case MMAPDEMO_IOC_DIRTY_LOG:
+		return ioctl_dirty_log(dev, argp, writable);
+	default:
+		return -ENOTTY;
+	}
+}
