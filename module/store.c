@@ -327,6 +327,30 @@ void mmapdemo_store_resize(struct mmapdemo_store *store, loff_t size)
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_resize);
 
+/*
+ * Return: the first empty slot of [@start, @end), or @end. Not
+ * page_cache_next_miss(): from slot 0 it does not get any further, and when
+ * there is no hole, what it returns differs from kernel to kernel.
+ */
+static pgoff_t store_next_hole(struct mmapdemo_store *store, pgoff_t start,
+			       pgoff_t end)
+{
+	XA_STATE(xas, &mmapdemo_store_mapping(store)->i_pages, start);
+	struct folio *folio;
+
+	/* For the tree's nodes; the pages are not looked at. */
+	rcu_read_lock();
+	for (folio = xas_load(&xas); start < end; folio = xas_next(&xas)) {
+		if (xas_retry(&xas, folio))
+			continue;
+		if (!folio)
+			break;
+		start++;
+	}
+	rcu_read_unlock();
+	return start;
+}
+
 /**
  * mmapdemo_store_seek() - find where data, or a hole, begins
  * @store: the store
@@ -351,9 +375,7 @@ loff_t mmapdemo_store_seek(struct mmapdemo_store *store, loff_t pos, int whence)
 		if (!xa_find(&mapping->i_pages, &found, end - 1, XA_PRESENT))
 			return -ENXIO;
 	} else {
-		rcu_read_lock();
-		found = page_cache_next_miss(mapping, start, end - start);
-		rcu_read_unlock();
+		found = store_next_hole(store, start, end);
 	}
 	return found == start ? pos : (loff_t)found << PAGE_SHIFT;
 }
