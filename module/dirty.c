@@ -225,17 +225,19 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_dirty_harvest);
 /**
  * mmapdemo_dirty_restore() - put what was harvested back into the log
  * @store: the store
- * @harvest: extents that could not be delivered
+ * @harvest: extents, of which some could not be delivered
+ * @first: the first of those
  *
  * Context: process context, may sleep.
  */
 void mmapdemo_dirty_restore(struct mmapdemo_store *store,
-			    const struct mmapdemo_harvest *harvest)
+			    const struct mmapdemo_harvest *harvest,
+			    unsigned int first)
 {
 	unsigned int i;
 	pgoff_t n;
 
-	for (i = 0; harvest->clear && i < harvest->nr; i++) {
+	for (i = first; harvest->clear && i < harvest->nr; i++) {
 		for (n = 0; n < harvest->nr_pages[i]; n++) {
 			struct folio *folio =
 				mmapdemo_store_get(store, harvest->start[i] + n);

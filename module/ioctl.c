@@ -73,8 +73,9 @@ static int ioctl_discard(struct mmapdemo_device *dev, void __user *argp)
 	return err;
 }
 
-static int extents_to_user(const struct mmapdemo_harvest *harvest,
-			   struct mmapdemo_extent __user *to)
+/* Return: how many of them could be written. */
+static unsigned int extents_to_user(const struct mmapdemo_harvest *harvest,
+				    struct mmapdemo_extent __user *to)
 {
 	unsigned int i;
 
@@ -85,9 +86,9 @@ static int extents_to_user(const struct mmapdemo_harvest *harvest,
 		};
 
 		if (copy_to_user(&to[i], &extent, sizeof(extent)))
-			return -EFAULT;
+			break;
 	}
-	return 0;
+	return i;
 }
 
 /*
@@ -101,8 +102,8 @@ static int dirty_log_harvest(struct mmapdemo_store *store,
 			     struct mmapdemo_dirty_log *arg, u64 end)
 {
 	struct mmapdemo_extent __user *to = u64_to_user_ptr(arg->extents);
+	unsigned int nr;
 	u32 done = 0;
-	int err;
 
 	harvest->last = (end - 1) >> PAGE_SHIFT;
 	harvest->clear = arg->flags & MMAPDEMO_DIRTY_LOG_CLEAR;
@@ -112,19 +113,21 @@ static int dirty_log_harvest(struct mmapdemo_store *store,
 		mmapdemo_dirty_harvest(store, harvest,
 				       min_t(u32, arg->nr_extents - done,
 					     MMAPDEMO_HARVEST_MAX));
-		err = extents_to_user(harvest, to + done);
-		if (err) {
-			mmapdemo_dirty_restore(store, harvest);
-			break;
+		nr = extents_to_user(harvest, to + done);
+		done += nr;
+		if (nr < harvest->nr) {
+			mmapdemo_dirty_restore(store, harvest, nr);
+			harvest->next = harvest->start[nr];
 		}
-		done += harvest->nr;
 		arg->start = (u64)harvest->next << PAGE_SHIFT;
-	} while (done < arg->nr_extents && arg->start < end &&
-		 !fatal_signal_pending(current));
+		if (nr < harvest->nr && !done)
+			return -EFAULT;
+	} while (nr == harvest->nr && done < arg->nr_extents &&
+		 arg->start < end && !fatal_signal_pending(current));
 
 	arg->nr_extents = done;
 	arg->len = end - arg->start;
-	return done ? 0 : err;
+	return 0;
 }
 
 static int ioctl_dirty_log(struct mmapdemo_device *dev, void __user *argp,

@@ -176,7 +176,8 @@ struct mmapdemo_harvest {
 void mmapdemo_dirty_harvest(struct mmapdemo_store *store,
 			    struct mmapdemo_harvest *harvest, unsigned int max);
 void mmapdemo_dirty_restore(struct mmapdemo_store *store,
-			    const struct mmapdemo_harvest *harvest);
+			    const struct mmapdemo_harvest *harvest,
+			    unsigned int first);
 
 /**
  * struct mmapdemo_device - what /dev/mmapdemo is made of
