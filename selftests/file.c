@@ -9,6 +9,7 @@
  */
 #include "mmapdemo_test.h"
 
+#include <sys/resource.h>
 #include <sys/uio.h>
 
 FIXTURE(file) {
@@ -34,11 +35,6 @@ FIXTURE_TEARDOWN(file)
 {
 	device_teardown(_metadata, &self->dev);
 }
-
-#define EXPECT_ERRNO(error, call) do {		\
-	EXPECT_EQ(-1, call);			\
-	EXPECT_EQ(error, errno);		\
-} while (0)
 
 TEST_F(file, holes_read_as_zeros)
 {
@@ -118,6 +114,64 @@ TEST_F(file, vectors)
 	EXPECT_EQ(12, writev(self->fd, out, 3));
 	EXPECT_EQ(0, lseek(self->fd, 0, SEEK_SET));
 	EXPECT_EQ(12, readv(self->fd, in, 2));
+}
+
+/* Reading never has to wait; a write might, for a page. */
+TEST_F(file, nowait)
+{
+	struct iovec in = { self->buffer, 2 * page_size }, out = { "x", 1 };
+
+	ASSERT_TRUE(fill(self->fd, 0, 1, 0));
+	EXPECT_EQ((ssize_t)(2 * page_size),
+		  preadv2(self->fd, &in, 1, 0, RWF_NOWAIT));
+	EXPECT_EQ(-1, bad_page(self->buffer, 0, 1, 0));
+	EXPECT_EQ(-1, nonzero(self->buffer + page_size, page_size));
+	EXPECT_EQ(0, preadv2(self->fd, &in, 1, self->size, RWF_NOWAIT));
+	EXPECT_ERRNO(EOPNOTSUPP, pwritev2(self->fd, &out, 1, 0, RWF_NOWAIT));
+	EXPECT_ERRNO(EOPNOTSUPP, pwritev2(self->fd, &out, 1, page_size,
+					  RWF_NOWAIT));
+	EXPECT_EQ(1, pool_read("stored"));
+	EXPECT_EQ(-1, bad_read(self->fd, 0, 1, 0));
+}
+
+/* Behind the end, as with O_APPEND any write is, there is no room. */
+TEST_F(file, append)
+{
+	int fd = open(DEVICE, O_RDWR | O_APPEND);
+
+	EXPECT_ERRNO(ENOSPC, write(fd, "x", 1));
+	EXPECT_ERRNO(ENOSPC, pwrite(fd, "x", 1, 0));
+	EXPECT_EQ(0, write(fd, "", 0));
+	EXPECT_EQ(0, pool_read("stored"));
+	close(fd);
+}
+
+static int writes_up_to_limit(void *arg)
+{
+	struct rlimit limit = { 2 * page_size, 2 * page_size };
+	off_t end = limit.rlim_cur;
+	int fd = *(int *)arg;
+
+	signal(SIGXFSZ, SIG_IGN);
+	if (setrlimit(RLIMIT_FSIZE, &limit))
+		return 1;
+	if (pwrite(fd, "abcdef", 6, end - 3) != 3)
+		return 2;
+	if (pwrite(fd, "x", 1, end) != -1 || errno != EFBIG)
+		return 3;
+	/* And with the signal that it is. */
+	signal(SIGXFSZ, SIG_DFL);
+	pwrite(fd, "x", 1, end + page_size);
+	return 4;
+}
+
+/* RLIMIT_FSIZE, as for a file. */
+TEST_F(file, size_limit)
+{
+	EXPECT_EQ(128 + SIGXFSZ, in_child(writes_up_to_limit, &self->fd));
+	EXPECT_EQ(1, pool_read("stored"));
+	EXPECT_EQ(6, pread(self->fd, self->buffer, 6, 2 * page_size - 3));
+	EXPECT_EQ(0, memcmp(self->buffer, "abc\0\0\0", 6));
 }
 
 TEST_F(file, open_mode_limits_access)

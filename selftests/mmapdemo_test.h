@@ -346,6 +346,11 @@ static inline struct trap touch(volatile char *p, int value)
 	return touch_pages(p, 1, value);
 }
 
+#define EXPECT_ERRNO(error, call) do {		\
+	EXPECT_EQ(-1, call);			\
+	EXPECT_EQ(error, errno);		\
+} while (0)
+
 #define EXPECT_TRAP(p, value, signal, si, where) do {		\
 	struct trap trap_ = touch(p, value);			\
 								\
