@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The ioctls as several selftests call them, and a second node to do it on. */
+/* The ioctls as several selftests call them, and what goes with that. */
 #ifndef MMAPDEMO_IOCTLS_H
 #define MMAPDEMO_IOCTLS_H
 
@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 static inline int resize(int fd, size_t nr)
 {
@@ -96,6 +97,14 @@ static inline int open_second_node(int fd)
 	fd = open(node, O_RDWR);
 	unlink(node);
 	return fd;
+}
+
+static inline double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
 #endif /* MMAPDEMO_IOCTLS_H */
