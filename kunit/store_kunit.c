@@ -1,93 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The backing store and the dirty log, as far as they go without a mapping:
- * what is in which slot, who holds a reference, what a discard and a clean
- * change and leave alone.
+ * The backing store, as far as it goes without a mapping: what is in which
+ * slot, who holds a reference, what a discard and a resize remove and leave
+ * alone.
  */
 #include <kunit/test.h>
 #include <linux/bitmap.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
 
-#include "helpers.h"
-
-#define NR_SLOTS	128
-
-struct store_test {
-	struct mmapdemo_pool pool;
-	struct mmapdemo_store store;
-};
-
-static int store_test_init(struct kunit *test)
-{
-	struct store_test *st = kunit_kzalloc(test, sizeof(*st), GFP_KERNEL);
-	int err;
-
-	if (!st)
-		return -ENOMEM;
-	err = mmapdemo_pool_init(&st->pool, NR_SLOTS);
-	if (err)
-		return err;
-	err = mmapdemo_store_init(&st->store, &st->pool,
-				  NR_SLOTS * PAGE_SIZE);
-	if (err) {
-		mmapdemo_pool_fini(&st->pool);
-		return err;
-	}
-	test->priv = st;
-	return 0;
-}
-
-static void store_test_exit(struct kunit *test)
-{
-	struct store_test *st = test->priv;
-
-	/* Newer kernels call this after a failed init, too. */
-	if (!st)
-		return;
-	mmapdemo_store_fini(&st->store);
-	mmapdemo_pool_fini(&st->pool);
-}
-
-/* Makes or finds the page of a slot, and keeps neither lock nor reference. */
-static struct folio *touch(struct store_test *st, pgoff_t pgoff, bool dirty)
-{
-	struct folio *folio = mmapdemo_store_grab(&st->store, pgoff, dirty);
-
-	if (!IS_ERR(folio)) {
-		folio_unlock(folio);
-		folio_put(folio);
-	}
-	return folio;
-}
-
-static bool is_hole(struct store_test *st, pgoff_t pgoff)
-{
-	struct folio *folio = mmapdemo_store_get(&st->store, pgoff);
-
-	if (folio)
-		folio_put(folio);
-	return !folio;
-}
-
-static bool is_dirty(struct store_test *st, pgoff_t pgoff)
-{
-	struct folio *folio = mmapdemo_store_get(&st->store, pgoff);
-	bool dirty = folio && folio_test_dirty(folio);
-	bool marked = xa_get_mark(&mmapdemo_store_mapping(&st->store)->i_pages,
-				  pgoff, PAGECACHE_TAG_DIRTY);
-
-	if (folio)
-		folio_put(folio);
-	/* The two must agree at all times; a WARN fails the run. */
-	WARN_ON(dirty != marked);
-	return dirty;
-}
-
-static unsigned long stored(struct store_test *st)
-{
-	return mmapdemo_store_mapping(&st->store)->nrpages;
-}
+#include "store_helpers.h"
 
 static void store_starts_empty(struct kunit *test)
 {
@@ -214,25 +136,6 @@ static void store_discard_of_no_range_removes_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stored(st), 1);
 }
 
-static void store_clean_cleans_a_range(struct kunit *test)
-{
-	const struct range_param *param = test->param_value;
-	struct store_test *st = test->priv;
-	unsigned long wrong = 0;
-	pgoff_t pgoff;
-
-	for (pgoff = 10; pgoff < 50; pgoff++)
-		KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, pgoff, true)));
-	KUNIT_EXPECT_EQ(test, param->removed,
-			mmapdemo_dirty_clean(&st->store, param->start,
-					     param->end - 1));
-	KUNIT_EXPECT_EQ(test, stored(st), 40);
-	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 40 - param->removed);
-	for (pgoff = 10; pgoff < 50; pgoff++)
-		wrong += is_dirty(st, pgoff) == in_param_range(param, pgoff);
-	KUNIT_EXPECT_EQ(test, wrong, 0);
-}
-
 static void store_discard_leaves_a_pinned_page_alone(struct kunit *test)
 {
 	struct store_test *st = test->priv;
@@ -251,40 +154,105 @@ static void store_discard_leaves_a_pinned_page_alone(struct kunit *test)
 	folio_put(pinned);
 }
 
-static void store_logs_a_write_once(struct kunit *test)
+struct resize_param {
+	const char *description;
+	pgoff_t nr_slots;
+	unsigned long left;
+};
+
+/* Slots 10 to 49 are filled. */
+static const struct resize_param resize_params[] = {
+	{ "to the same size", NR_SLOTS, 40 },
+	{ "behind the last page", 50, 40 },
+	{ "to the last page", 49, 39 },
+	{ "in the middle", 30, 20 },
+	{ "before the first page", 10, 0 },
+	{ "to one page", 1, 0 },
+};
+
+static void resize_describe(const struct resize_param *param, char *desc)
 {
-	struct store_test *st = test->priv;
-	struct folio *folio = touch(st, 9, false);
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
-	KUNIT_EXPECT_FALSE(test, is_dirty(st, 9));
-	/* What the core calls when it finds a dirty PTE. */
-	KUNIT_EXPECT_TRUE(test, folio_mark_dirty(folio));
-	KUNIT_EXPECT_FALSE(test, folio_mark_dirty(folio));
-	KUNIT_EXPECT_TRUE(test, is_dirty(st, 9));
-	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 1);
-
-	KUNIT_EXPECT_EQ(test, mmapdemo_dirty_clean(&st->store, 9, 9), 1);
-	KUNIT_EXPECT_FALSE(test, is_dirty(st, 9));
-	KUNIT_EXPECT_TRUE(test, folio_mark_dirty(folio));
-	KUNIT_EXPECT_TRUE(test, is_dirty(st, 9));
+	strscpy(desc, param->description, KUNIT_PARAM_DESC_SIZE);
 }
 
-static void store_logs_nothing_for_a_discarded_page(struct kunit *test)
+KUNIT_ARRAY_PARAM(resize, resize_params, resize_describe);
+
+static void resize(struct store_test *st, pgoff_t nr_slots)
+{
+	inode_lock(st->store.inode);
+	mmapdemo_store_resize(&st->store, (loff_t)nr_slots << PAGE_SHIFT);
+	inode_unlock(st->store.inode);
+}
+
+static void store_resize_removes_what_is_behind(struct kunit *test)
+{
+	const struct resize_param *param = test->param_value;
+	struct store_test *st = test->priv;
+	unsigned long wrong = 0;
+	pgoff_t pgoff;
+
+	for (pgoff = 10; pgoff < 50; pgoff++)
+		KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, pgoff, true)));
+	resize(st, param->nr_slots);
+	KUNIT_EXPECT_EQ(test, stored(st), param->left);
+	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, param->left);
+	for (pgoff = 10; pgoff < 50; pgoff++)
+		wrong += is_hole(st, pgoff) != (pgoff >= param->nr_slots);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_EQ(test, -ERANGE,
+			PTR_ERR(touch(st, param->nr_slots, false)));
+}
+
+static void store_resize_grows(struct kunit *test)
 {
 	struct store_test *st = test->priv;
-	struct folio *pinned;
 
-	KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, 3, false)));
-	pinned = mmapdemo_store_get(&st->store, 3);
-	KUNIT_ASSERT_NOT_NULL(test, pinned);
-	mmapdemo_store_discard(&st->store, 3, 4);
-	/* A device that had the page by GUP is done with it only now. */
-	folio_mark_dirty(pinned);
-	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 0);
-	KUNIT_EXPECT_FALSE(test, IS_ERR(touch(st, 3, false)));
-	KUNIT_EXPECT_FALSE(test, is_dirty(st, 3));
-	folio_put(pinned);
+	resize(st, 1);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(touch(st, 1, false)), -ERANGE);
+	resize(st, 2 * NR_SLOTS);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(touch(st, 1, false)));
+	KUNIT_EXPECT_FALSE(test, IS_ERR(touch(st, 2 * NR_SLOTS - 1, false)));
+	KUNIT_EXPECT_EQ(test, PTR_ERR(touch(st, 2 * NR_SLOTS, false)), -ERANGE);
+}
+
+struct seek_param {
+	const char *description;
+	int whence;
+	loff_t pos, found;
+};
+
+/* Slots 0, 1 and 10 to 49 are filled. */
+static const struct seek_param seek_params[] = {
+	{ "data, in data", SEEK_DATA, 5, 5 },
+	{ "data, in a hole", SEEK_DATA, 2 * PAGE_SIZE + 1, 10 * PAGE_SIZE },
+	{ "no data behind", SEEK_DATA, 50 * PAGE_SIZE, -ENXIO },
+	{ "data, at the end", SEEK_DATA, NR_SLOTS * PAGE_SIZE, -ENXIO },
+	{ "data, negative", SEEK_DATA, -1, -ENXIO },
+	{ "hole, from the start", SEEK_HOLE, 0, 2 * PAGE_SIZE },
+	{ "hole, in a hole", SEEK_HOLE, 5 * PAGE_SIZE + 7, 5 * PAGE_SIZE + 7 },
+	{ "hole, in data", SEEK_HOLE, 11 * PAGE_SIZE, 50 * PAGE_SIZE },
+	{ "hole, at the end", SEEK_HOLE, NR_SLOTS * PAGE_SIZE, -ENXIO },
+};
+
+static void seek_describe(const struct seek_param *param, char *desc)
+{
+	strscpy(desc, param->description, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(seek, seek_params, seek_describe);
+
+static void store_seek_finds(struct kunit *test)
+{
+	const struct seek_param *param = test->param_value;
+	struct store_test *st = test->priv;
+	pgoff_t pgoff;
+
+	for (pgoff = 0; pgoff < 50; pgoff++)
+		if (pgoff < 2 || pgoff >= 10)
+			KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, pgoff, false)));
+	KUNIT_EXPECT_EQ(test, param->found,
+			mmapdemo_store_seek(&st->store, param->pos,
+					    param->whence));
 }
 
 /* Random steps against two bitmaps: which slots are filled, which are dirty. */
@@ -341,10 +309,10 @@ static struct kunit_case store_cases[] = {
 	KUNIT_CASE(store_grab_stops_at_the_cap),
 	KUNIT_CASE_PARAM(store_discard_removes_a_range, range_gen_params),
 	KUNIT_CASE(store_discard_of_no_range_removes_nothing),
-	KUNIT_CASE_PARAM(store_clean_cleans_a_range, range_gen_params),
 	KUNIT_CASE(store_discard_leaves_a_pinned_page_alone),
-	KUNIT_CASE(store_logs_a_write_once),
-	KUNIT_CASE(store_logs_nothing_for_a_discarded_page),
+	KUNIT_CASE_PARAM(store_resize_removes_what_is_behind, resize_gen_params),
+	KUNIT_CASE(store_resize_grows),
+	KUNIT_CASE_PARAM(store_seek_finds, seek_gen_params),
 	KUNIT_CASE(store_follows_its_model),
 	{ }
 };

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A store with a pool of its own, for the suites that need one. */
+#ifndef _MMAPDEMO_KUNIT_STORE_H
+#define _MMAPDEMO_KUNIT_STORE_H
+
+#include <kunit/test.h>
+
+#include "helpers.h"
+
+#define NR_SLOTS	128
+
+struct store_test {
+	struct mmapdemo_pool pool;
+	struct mmapdemo_store store;
+};
+
+static inline int store_test_init(struct kunit *test)
+{
+	struct store_test *st = kunit_kzalloc(test, sizeof(*st), GFP_KERNEL);
+	int err;
+
+	if (!st)
+		return -ENOMEM;
+	err = mmapdemo_pool_init(&st->pool, NR_SLOTS);
+	if (err)
+		return err;
+	err = mmapdemo_store_init(&st->store, &st->pool,
+				  NR_SLOTS * PAGE_SIZE);
+	if (err) {
+		mmapdemo_pool_fini(&st->pool);
+		return err;
+	}
+	test->priv = st;
+	return 0;
+}
+
+static inline void store_test_exit(struct kunit *test)
+{
+	struct store_test *st = test->priv;
+
+	/* Newer kernels call this after a failed init, too. */
+	if (!st)
+		return;
+	mmapdemo_store_fini(&st->store);
+	mmapdemo_pool_fini(&st->pool);
+}
+
+/* Makes or finds the page of a slot, and keeps neither lock nor reference. */
+static inline struct folio *touch(struct store_test *st, pgoff_t pgoff, bool dirty)
+{
+	struct folio *folio = mmapdemo_store_grab(&st->store, pgoff, dirty);
+
+	if (!IS_ERR(folio)) {
+		folio_unlock(folio);
+		folio_put(folio);
+	}
+	return folio;
+}
+
+static inline bool is_hole(struct store_test *st, pgoff_t pgoff)
+{
+	struct folio *folio = mmapdemo_store_get(&st->store, pgoff);
+
+	if (folio)
+		folio_put(folio);
+	return !folio;
+}
+
+static inline bool is_dirty(struct store_test *st, pgoff_t pgoff)
+{
+	struct folio *folio = mmapdemo_store_get(&st->store, pgoff);
+	bool dirty = folio && folio_test_dirty(folio);
+	bool marked = xa_get_mark(&mmapdemo_store_mapping(&st->store)->i_pages,
+				  pgoff, PAGECACHE_TAG_DIRTY);
+
+	if (folio)
+		folio_put(folio);
+	/* The two must agree at all times; a WARN fails the run. */
+	WARN_ON(dirty != marked);
+	return dirty;
+}
+
+static inline unsigned long stored(struct store_test *st)
+{
+	return mmapdemo_store_mapping(&st->store)->nrpages;
+}
+
+#endif /* _MMAPDEMO_KUNIT_STORE_H */
