@@ -264,8 +264,11 @@ TEST_F(dirty_log, clear_catches_other_processes)
 	ASSERT_EQ(0, pipe(go));
 	pid = fork();
 	ASSERT_LE(0, pid);
-	if (!pid)
+	if (!pid) {
+		/* So that the parent's end is the end of waiting for it. */
+		close(go[1]);
 		_exit(child_writes_when_told(self->fd, ready[1], go[0]));
+	}
 	close(ready[1]);
 	EXPECT_EQ(1, read(ready[0], &byte, 1));
 	EXPECT_DIRTY(PAGES(0, NR));

@@ -269,7 +269,7 @@ static __u64 random_64(unsigned int *seed)
 	       rand_r(seed);
 }
 
-/* An edge mostly, else anything; small numbers are what flags are like. */
+/* An edge mostly, else anything; or small numbers in either half, as flags. */
 static __u64 random_field(unsigned int *seed)
 {
 	unsigned int kind = rand_r(seed) % 8;
@@ -278,7 +278,9 @@ static __u64 random_field(unsigned int *seed)
 		return random_64(seed);
 	if (kind < 3)
 		return random_64(seed) % (2 * NR) * page_size;
-	return kind < 6 ? edge(rand_r(seed)) : (__u64)rand_r(seed) % 4;
+	if (kind < 5)
+		return edge(rand_r(seed));
+	return (__u64)(rand_r(seed) % 4) << (rand_r(seed) % 2 * 32);
 }
 
 TEST_F(fuzz, random_arguments)

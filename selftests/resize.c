@@ -160,6 +160,8 @@ static int map_and_wait(struct child *child)
 			     MAP_PRIVATE, child->fd, 0);
 	char byte;
 
+	/* So that the parent's end is the end of waiting for it. */
+	close(child->go[1]);
 	if (shared == MAP_FAILED || private == MAP_FAILED ||
 	    bad_page(shared, 0, NR, 0) >= 0)
 		return 2;
