@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Proves that two threads at once lose nothing: no page, no write, no entry of
- * the dirty log, and no page-table entry that a discard should have removed.
- * Each test runs in both fault modes, against the clock where chance decides.
+ * Proves that faults which race lose nothing: no page against each other, no
+ * write and no page-table entry against a discard or a resize. Each test runs
+ * in both fault modes, against the clock where chance decides
+ * (MMAPDEMO_SECONDS, see race_util.h).
  *
  * The ids (X01, ...) name the branches of mmap that a test proves.
  * Needs: see mmapdemo_test.h; two CPUs to be worth its time.
  */
 #include "mmapdemo_test.h"
+#include "race_util.h"
 
 #include <pthread.h>
-#include <time.h>
 
 FIXTURE(race) {
 	struct device dev;
 	int fd;
+	long balance;
 };
 
 FIXTURE_VARIANT(race) {
@@ -33,22 +35,17 @@ FIXTURE_SETUP(race)
 {
 	device_setup(_metadata, &self->dev, variant->insert);
 	self->fd = self->dev.fd;
+	self->balance = vma_balance();
 }
 
 FIXTURE_TEARDOWN(race)
 {
+	check_invariants(_metadata, &self->dev, self->balance);
 	device_teardown(_metadata, &self->dev);
 }
 
-static double seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
-}
-
 #define FRESH	64
+#define RACERS	4
 
 struct racer {
 	char *p;
@@ -69,135 +66,46 @@ static void *race_to_touch(void *arg)
 }
 
 /* Were two pages made of one, an increment would be lost with the other. */
-static void touch_fresh_pages(struct __test_metadata *_metadata, char *p,
-			      char *q)
+static void touch_fresh_pages(struct __test_metadata *_metadata,
+			      char *p[RACERS])
 {
+	pthread_t thread[RACERS];
+	struct racer racer[RACERS];
 	pthread_barrier_t barrier;
-	struct racer racer[2] = { { p, &barrier }, { q, &barrier } };
-	pthread_t thread;
 	int i;
 
-	pthread_barrier_init(&barrier, NULL, 2);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, race_to_touch, &racer[1]));
-	race_to_touch(&racer[0]);
-	ASSERT_EQ(0, pthread_join(thread, NULL));
+	pthread_barrier_init(&barrier, NULL, RACERS);
+	for (i = 0; i < RACERS; i++) {
+		racer[i] = (struct racer){ p[i], &barrier };
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL, race_to_touch,
+					    &racer[i]));
+	}
+	for (i = 0; i < RACERS; i++) {
+		ASSERT_EQ(0, pthread_join(thread[i], NULL));
+	}
 	for (i = 0; i < FRESH; i++) {
-		EXPECT_EQ(2, *(int *)(p + i * page_size));
+		EXPECT_EQ(RACERS, *(int *)(p[0] + i * page_size));
 	}
 	EXPECT_EQ(FRESH, pool_read("stored"));
 }
 
-/* K01: the core puts one PTE in, and drops the other one's reference. */
+/* K01: the core puts one PTE in, and drops the others' references. */
 TEST_F(race, first_touch_of_one_mapping)
 {
 	char *p = map_shared(_metadata, self->fd, 0, FRESH);
 
-	touch_fresh_pages(_metadata, p, p);
+	touch_fresh_pages(_metadata, (char *[RACERS]){ p, p, p, p });
 }
 
 /* X04: here the device decides who made the page. */
-TEST_F(race, first_touch_of_two_mappings)
+TEST_F(race, first_touch_of_several_mappings)
 {
-	touch_fresh_pages(_metadata,
-			  map_shared(_metadata, self->fd, 0, FRESH),
-			  map_shared(_metadata, self->fd, 0, FRESH));
-}
+	char *p[RACERS];
+	int i;
 
-#define BURST	8
-
-struct backup {
-	int fd;
-	volatile unsigned long *live;	/* the page that is written */
-	unsigned long copy;		/* what the backup holds of it */
-	int stop, quit;
-	pthread_barrier_t barrier;	/* around each round */
-};
-
-/*
- * A backup as the log's users make it: clean first, then copy. If a write fell
- * between the two unnoticed, the page would be clean with the copy out of date.
- */
-static void *keep_backup(void *arg)
-{
-	struct backup *backup = arg;
-
-	for (;;) {
-		pthread_barrier_wait(&backup->barrier);
-		if (backup->quit)
-			return NULL;
-		do {
-			fsync(backup->fd);
-			backup->copy = *backup->live;
-		} while (!__atomic_load_n(&backup->stop, __ATOMIC_ACQUIRE));
-		pthread_barrier_wait(&backup->barrier);
-	}
-}
-
-static void write_number(struct backup *backup, unsigned long number, bool call)
-{
-	if (!call)
-		*backup->live = number;
-	else if (pwrite(backup->fd, &number, sizeof(number), 0) < 0)
-		abort();
-}
-
-/* Writes against the backup, stops both. Return: the last number written. */
-static unsigned long write_burst(struct backup *backup, unsigned long number,
-				 bool call)
-{
-	unsigned long end = number + BURST;
-
-	backup->stop = 0;
-	pthread_barrier_wait(&backup->barrier);
-	while (number < end)
-		write_number(backup, ++number, call);
-	__atomic_store_n(&backup->stop, 1, __ATOMIC_RELEASE);
-	pthread_barrier_wait(&backup->barrier);
-	return number;
-}
-
-/* A page that is clean is a page whose copy is right. */
-static void write_against_backup(struct __test_metadata *_metadata,
-				 FIXTURE_DATA(race) *self, bool call)
-{
-	struct backup backup = {
-		.fd = self->fd,
-		.live = (void *)map_shared(_metadata, self->fd, 0, 1),
-	};
-	unsigned long number = 0, clean = 0, rounds;
-	double end = seconds() + 1;
-	pthread_t thread;
-
-	write_number(&backup, ++number, false);
-	pthread_barrier_init(&backup.barrier, NULL, 2);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, keep_backup, &backup));
-	for (rounds = 0; seconds() < end; rounds++) {
-		number = write_burst(&backup, number, call);
-		if (pool_read("dirty"))
-			continue;
-		clean++;
-		ASSERT_EQ(number, backup.copy);
-		write_number(&backup, ++number, call);
-		ASSERT_EQ(1, pool_read("dirty"));
-	}
-	backup.quit = 1;
-	pthread_barrier_wait(&backup.barrier);
-	ASSERT_EQ(0, pthread_join(thread, NULL));
-	/* Else nothing was tested. */
-	EXPECT_LT(0, clean);
-	TH_LOG("%lu rounds, %lu of them ended clean", rounds, clean);
-}
-
-/* X02 */
-TEST_F(race, no_store_is_lost)
-{
-	write_against_backup(_metadata, self, false);
-}
-
-/* The same for write(2), which must mark the page after it has written. */
-TEST_F(race, no_write_call_is_lost)
-{
-	write_against_backup(_metadata, self, true);
+	for (i = 0; i < RACERS; i++)
+		p[i] = map_shared(_metadata, self->fd, 0, FRESH);
+	touch_fresh_pages(_metadata, p);
 }
 
 #define NR	8
@@ -227,14 +135,14 @@ static void *keep_touching(void *arg)
  * X01: a PTE that is made behind a discard's back shows a page that is
  * no longer the device's: what is written there, read(2) does not see.
  */
-TEST_F(race, fault_against_discard)
+TEST_F_TIMEOUT(race, fault_against_discard, RACE_TIMEOUT)
 {
 	struct toucher toucher = {
 		.shared = map_shared(_metadata, self->fd, 0, NR),
 		.readonly = map(_metadata, self->fd, PROT_READ, MAP_SHARED, 0,
 				NR),
 	};
-	double end = seconds() + 1;
+	double end = race_end();
 	unsigned long rounds;
 	pthread_t thread;
 	size_t i;
@@ -256,6 +164,99 @@ TEST_F(race, fault_against_discard)
 		ASSERT_EQ(NR, pool_read("stored"));
 	}
 	TH_LOG("%lu rounds", rounds);
+}
+
+#define SHORT	4
+
+struct resized {
+	char *shared, *private;
+	unsigned long rounds;
+	int stop, lost;
+};
+
+/*
+ * Touches what may be gone, as a reader, a writer and a copier; and below
+ * SHORT, where a byte that was written stays whatever the size does.
+ */
+static void *keep_using(void *arg)
+{
+	struct resized *resized = arg;
+	size_t page;
+	int byte;
+
+	for (byte = 0; !stopped(&resized->stop); byte = (byte + 1) % 128) {
+		for (page = 0; page < NR; page++) {
+			char *p = resized->shared + page * page_size;
+
+			if (page < SHORT && resized->rounds &&
+			    p[0] != (byte + 127) % 128)
+				resized->lost++;
+			if (touch(p, -1).sig || touch(p, byte).sig)
+				resized->lost += page < SHORT;
+			touch(resized->private + page * page_size, byte);
+		}
+		resized->rounds++;
+	}
+	return NULL;
+}
+
+/* Behind the end nothing can be touched, and nothing is stored. */
+static void expect_short(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(race) *self, struct resized *resized)
+{
+	size_t page, offset;
+
+	for (page = SHORT; page < NR; page++) {
+		offset = page * page_size;
+		ASSERT_EQ(SIGBUS, touch(resized->shared + offset, -1).sig);
+		ASSERT_EQ(SIGBUS, touch(resized->private + offset, -1).sig);
+	}
+	ASSERT_GE(SHORT, count_data(self->fd));
+	ASSERT_GE(SHORT, pool_read("stored"));
+}
+
+/* What is behind the old end is zero, then what is written stays. */
+static void expect_long(struct __test_metadata *_metadata,
+			FIXTURE_DATA(race) *self, struct resized *resized)
+{
+	size_t page, offset;
+	char byte;
+
+	for (page = SHORT; page < NR; page++) {
+		offset = page * page_size + 1;
+		ASSERT_EQ(0, resized->shared[offset]);
+		ASSERT_EQ(1, pwrite(self->fd, "N", 1, offset));
+		ASSERT_EQ('N', resized->shared[offset]);
+		resized->shared[offset] = 'M';
+		ASSERT_EQ(1, pread(self->fd, &byte, 1, offset));
+		ASSERT_EQ('M', byte);
+	}
+}
+
+/* X01: grow and shrink against faults of all kinds. */
+TEST_F_TIMEOUT(race, fault_against_resize, RACE_TIMEOUT)
+{
+	struct resized resized = {
+		.shared = map_shared(_metadata, self->fd, 0, NR),
+		.private = map_private(_metadata, self->fd, 0, NR),
+	};
+	double end = race_end();
+	unsigned long rounds;
+	pthread_t thread;
+
+	ASSERT_EQ(0, resize_to(self->fd, NR));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, keep_using, &resized));
+	for (rounds = 0; seconds() < end; rounds++) {
+		ASSERT_EQ(0, resize_to(self->fd, SHORT));
+		expect_short(_metadata, self, &resized);
+		ASSERT_EQ(0, resize_to(self->fd, NR));
+		expect_long(_metadata, self, &resized);
+	}
+	stop_now(&resized.stop);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, resized.lost);
+	TH_LOG("%lu rounds, against %lu of the other side", rounds,
+	       resized.rounds);
 }
 
 TEST_HARNESS_MAIN

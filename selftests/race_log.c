@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Proves that the dirty log misses no write, whatever cleans it meanwhile:
+ * fsync, or a harvest by DIRTY_LOG. Each test runs in both fault modes, for
+ * MMAPDEMO_SECONDS (see race_util.h).
+ *
+ * The ids (X02, ...) name the branches of mmap that a test proves.
+ * Needs: see mmapdemo_test.h; two CPUs to be worth its time.
+ */
+#include "mmapdemo_test.h"
+#include "race_util.h"
+
+#include <pthread.h>
+#include <sys/uio.h>
+
+FIXTURE(race_log) {
+	struct device dev;
+	int fd;
+	long balance;
+};
+
+FIXTURE_VARIANT(race_log) {
+	bool insert;
+};
+
+FIXTURE_VARIANT_ADD(race_log, map_pages) {
+	.insert = false,
+};
+
+FIXTURE_VARIANT_ADD(race_log, insert) {
+	.insert = true,
+};
+
+FIXTURE_SETUP(race_log)
+{
+	device_setup(_metadata, &self->dev, variant->insert);
+	self->fd = self->dev.fd;
+	self->balance = vma_balance();
+}
+
+FIXTURE_TEARDOWN(race_log)
+{
+	check_invariants(_metadata, &self->dev, self->balance);
+	device_teardown(_metadata, &self->dev);
+}
+
+#define BURST	8
+
+struct backup {
+	int fd;
+	volatile unsigned long *live;	/* the page that is written */
+	unsigned long copy;		/* what the backup holds of it */
+	int stop, quit;
+	pthread_barrier_t barrier;	/* around each round */
+};
+
+/*
+ * A backup as the log's users make it: clean first, then copy. If a write fell
+ * between the two unnoticed, the page would be clean with the copy out of date.
+ */
+static void *keep_backup(void *arg)
+{
+	struct backup *backup = arg;
+
+	for (;;) {
+		pthread_barrier_wait(&backup->barrier);
+		if (backup->quit)
+			return NULL;
+		do {
+			fsync(backup->fd);
+			backup->copy = *backup->live;
+		} while (!__atomic_load_n(&backup->stop, __ATOMIC_ACQUIRE));
+		pthread_barrier_wait(&backup->barrier);
+	}
+}
+
+static void write_number(struct backup *backup, unsigned long number, bool call)
+{
+	if (!call)
+		*backup->live = number;
+	else if (pwrite(backup->fd, &number, sizeof(number), 0) < 0)
+		abort();
+}
+
+/* Writes against the backup, stops both. Return: the last number written. */
+static unsigned long write_burst(struct backup *backup, unsigned long number,
+				 bool call)
+{
+	unsigned long end = number + BURST;
+
+	backup->stop = 0;
+	pthread_barrier_wait(&backup->barrier);
+	while (number < end)
+		write_number(backup, ++number, call);
+	__atomic_store_n(&backup->stop, 1, __ATOMIC_RELEASE);
+	pthread_barrier_wait(&backup->barrier);
+	return number;
+}
+
+/* A page that is clean is a page whose copy is right. */
+static void write_against_backup(struct __test_metadata *_metadata,
+				 FIXTURE_DATA(race_log) *self, bool call)
+{
+	struct backup backup = {
+		.fd = self->fd,
+		.live = (void *)map_shared(_metadata, self->fd, 0, 1),
+	};
+	unsigned long number = 0, clean = 0, rounds;
+	double end = race_end();
+	pthread_t thread;
+
+	write_number(&backup, ++number, false);
+	pthread_barrier_init(&backup.barrier, NULL, 2);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, keep_backup, &backup));
+	for (rounds = 0; seconds() < end; rounds++) {
+		number = write_burst(&backup, number, call);
+		if (pool_read("dirty"))
+			continue;
+		clean++;
+		ASSERT_EQ(number, backup.copy);
+		write_number(&backup, ++number, call);
+		ASSERT_EQ(1, pool_read("dirty"));
+	}
+	backup.quit = 1;
+	pthread_barrier_wait(&backup.barrier);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	/* Else nothing was tested. */
+	EXPECT_LT(0, clean);
+	TH_LOG("%lu rounds, %lu of them ended clean", rounds, clean);
+}
+
+/* X02 */
+TEST_F_TIMEOUT(race_log, no_store_is_lost, RACE_TIMEOUT)
+{
+	write_against_backup(_metadata, self, false);
+}
+
+/* The same for write(2), which must mark the page after it has written. */
+TEST_F_TIMEOUT(race_log, no_write_call_is_lost, RACE_TIMEOUT)
+{
+	write_against_backup(_metadata, self, true);
+}
+
+#define LOGGED	16
+
+struct replica {
+	int fd;
+	char *live;
+	unsigned long copy[LOGGED];
+	unsigned long harvests;
+	int stop;
+};
+
+/* Copies the pages that the log names, and no other. */
+static void replicate(struct replica *replica)
+{
+	struct mmapdemo_extent extent[LOGGED];
+	int i, nr = harvest(replica->fd, LOGGED, extent, LOGGED);
+	size_t page, end;
+
+	if (nr < 0)
+		abort();
+	for (i = 0; i < nr; i++) {
+		page = extent[i].start / page_size;
+		end = page + extent[i].len / page_size;
+		for (; page < end; page++)
+			replica->copy[page] = *(volatile unsigned long *)
+					      (replica->live + page * page_size);
+	}
+	replica->harvests += !!nr;
+}
+
+static void *keep_replica(void *arg)
+{
+	struct replica *replica = arg;
+
+	while (!stopped(&replica->stop))
+		replicate(replica);
+	return NULL;
+}
+
+/* Page after page, by a store, a write(2), and by the hand of the kernel. */
+static void write_somehow(int fd, char *p, unsigned long number)
+{
+	size_t offset = number % LOGGED * page_size;
+	struct iovec from = { &number, sizeof(number) };
+	struct iovec to = { p + offset, sizeof(number) };
+	ssize_t written = sizeof(number);
+
+	switch (number / LOGGED % 4) {
+	case 0:
+		written = pwrite(fd, &number, sizeof(number), offset);
+		break;
+	case 1:
+		written = process_vm_writev(getpid(), &from, 1, &to, 1, 0);
+		break;
+	default:
+		*(volatile unsigned long *)(p + offset) = number;
+	}
+	if (written != sizeof(number))
+		abort();
+}
+
+/*
+ * X02: a replica that copies only what DIRTY_LOG names, cleaning as it goes, is
+ * the same as the device once both come to rest.
+ */
+TEST_F_TIMEOUT(race_log, no_write_escapes_the_log, RACE_TIMEOUT)
+{
+	struct replica replica = {
+		.fd = self->fd,
+		.live = map_shared(_metadata, self->fd, 0, LOGGED),
+	};
+	unsigned long number = 0, rounds;
+	double end = race_end();
+	pthread_t thread;
+	size_t i;
+
+	for (rounds = 0; seconds() < end; rounds++) {
+		replica.stop = 0;
+		ASSERT_EQ(0, pthread_create(&thread, NULL, keep_replica,
+					    &replica));
+		for (i = 0; i < 20 * LOGGED; i++)
+			write_somehow(self->fd, replica.live, ++number);
+		stop_now(&replica.stop);
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		replicate(&replica);
+		EXPECT_EQ(0, pool_read("dirty"));
+		for (i = 0; i < LOGGED; i++) {
+			ASSERT_EQ(replica.copy[i], *(unsigned long *)
+				  (replica.live + i * page_size));
+		}
+	}
+	EXPECT_LT(0, replica.harvests);
+	TH_LOG("%lu rounds, %lu harvests", rounds, replica.harvests);
+}
+
+TEST_HARNESS_MAIN
