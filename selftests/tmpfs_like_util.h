@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The operations of tmpfs_like.c: each does one thing to one side, as the
+ * step says, and notes all that a program could notice of it.
+ */
+#ifndef MMAPDEMO_TMPFS_LIKE_UTIL_H
+#define MMAPDEMO_TMPFS_LIKE_UTIL_H
+
+#define ARENA	48	/* pages; nothing else is mapped as far again behind */
+
+struct side {
+	int rw, ro;
+	bool device;
+	char *base;
+};
+
+struct outcome {
+	long ret;		/* in the arena: from its start */
+	long error;
+	long sig, code, where;	/* of the signal, likewise */
+	long value;		/* what was read, or a sum of it */
+	long start;		/* the position that a call began at */
+};
+
+struct step {
+	const struct op *op;
+	size_t page, nr, to;	/* in the arena, and as well in the file */
+	size_t byte;
+	size_t cut;		/* of a write: what lies past the end */
+	unsigned int choice[4];
+};
+
+struct op {
+	const char *name;
+	void (*run)(const struct side *side, const struct step *step,
+		    struct outcome *outcome);
+	unsigned int weight;
+};
+
+#define CHOOSE(drawn, ...)						\
+	((const int[]){ __VA_ARGS__ }[(drawn) %				\
+	 (sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int))])
+
+static inline int open_again(int fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_RDONLY);
+}
+
+/* The size, with the position where it was. */
+static inline off_t lseek_size(int fd)
+{
+	off_t position = lseek(fd, 0, SEEK_CUR), size = lseek(fd, 0, SEEK_END);
+
+	lseek(fd, position, SEEK_SET);
+	return size;
+}
+
+static inline char *place(const struct side *side, size_t page)
+{
+	return side->base + page * page_size;
+}
+
+/* Addresses from the arena's start; any other, and no address, as it is. */
+static inline long relative(const struct side *side, void *p)
+{
+	if (p == MAP_FAILED)
+		return -1;
+	if ((char *)p < side->base || (char *)p >= place(side, 2 * ARENA))
+		return -2;
+	return (char *)p - side->base;
+}
+
+static inline void note(struct outcome *outcome, long ret)
+{
+	outcome->ret = ret;
+	outcome->error = ret == -1 ? errno : 0;
+}
+
+static inline long sum(const char *p, long len)
+{
+	long sum = 0;
+
+	for (; len > 0; len--)
+		sum = sum * 31 + *p++;
+	return sum;
+}
+
+/* Reads the byte, or writes it with @value not negative. */
+static inline void access_byte(const struct side *side, volatile char *p,
+			       int value, struct outcome *outcome)
+{
+	struct trap trap = touch(p, value);
+
+	outcome->sig = trap.sig;
+	outcome->code = trap.code;
+	outcome->where = trap.sig ? relative(side, trap.addr) : 0;
+	if (!trap.sig && value < 0)
+		outcome->value = *p;
+}
+
+static void op_touch(const struct side *side, const struct step *step,
+		     struct outcome *outcome)
+{
+	access_byte(side, place(side, step->page) + step->byte,
+		    step->choice[0] % 2 ? (int)(step->choice[1] % 128) : -1,
+		    outcome);
+}
+
+static inline off_t mmap_offset(const struct step *step)
+{
+	if (step->choice[3] / 64 % 32)
+		return step->to * page_size;
+	return CHOOSE(step->choice[3] / 2048, 1, -4096, 1 << 30, -(1 << 30));
+}
+
+static void op_mmap(const struct side *side, const struct step *step,
+		    struct outcome *outcome)
+{
+	int prot = CHOOSE(step->choice[0], PROT_READ, PROT_READ | PROT_WRITE,
+			  PROT_READ | PROT_WRITE, PROT_NONE, PROT_WRITE);
+	int flags = CHOOSE(step->choice[1], MAP_SHARED, MAP_SHARED,
+			   MAP_SHARED, MAP_PRIVATE, MAP_PRIVATE,
+			   MAP_SHARED_VALIDATE, 0);
+	int more = CHOOSE(step->choice[2], 0, 0, 0, MAP_POPULATE, MAP_LOCKED,
+			  MAP_NORESERVE, MAP_POPULATE | MAP_NONBLOCK,
+			  MAP_SYNC, 1 << 24, MAP_GROWSDOWN, MAP_HUGETLB);
+	int where = CHOOSE(step->choice[3] / 16, MAP_FIXED, MAP_FIXED,
+			   MAP_FIXED_NOREPLACE);
+	int fd = step->choice[3] % 4 ? side->rw : side->ro;
+
+	note(outcome, relative(side, mmap(place(side, step->page),
+					  step->nr * page_size - step->byte % 2,
+					  prot, flags | more | where, fd,
+					  mmap_offset(step))));
+}
+
+static void op_munmap(const struct side *side, const struct step *step,
+		      struct outcome *outcome)
+{
+	note(outcome, munmap(place(side, step->page), step->nr * page_size));
+}
+
+static void op_mprotect(const struct side *side, const struct step *step,
+			struct outcome *outcome)
+{
+	int prot = CHOOSE(step->choice[0], PROT_READ, PROT_READ | PROT_WRITE,
+			  PROT_READ | PROT_WRITE, PROT_NONE, PROT_WRITE);
+
+	note(outcome, mprotect(place(side, step->page), step->nr * page_size,
+			       prot));
+}
+
+/* MADV_GUARD_* by number: they are newer than some headers. */
+static void op_madvise(const struct side *side, const struct step *step,
+		       struct outcome *outcome)
+{
+	int advice = CHOOSE(step->choice[0], MADV_NORMAL, MADV_RANDOM,
+			    MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED,
+			    MADV_DONTNEED, MADV_FREE, MADV_REMOVE,
+			    MADV_DONTFORK, MADV_DOFORK, MADV_MERGEABLE,
+			    MADV_UNMERGEABLE, MADV_HUGEPAGE, MADV_NOHUGEPAGE,
+			    MADV_DONTDUMP, MADV_DODUMP, MADV_WIPEONFORK,
+			    MADV_KEEPONFORK, MADV_COLD, MADV_PAGEOUT,
+			    MADV_POPULATE_READ, MADV_POPULATE_READ,
+			    MADV_POPULATE_WRITE, MADV_POPULATE_WRITE,
+			    24 /* MADV_DONTNEED_LOCKED */, 102, 103, 99);
+
+	note(outcome, madvise(place(side, step->page), step->nr * page_size,
+			      advice));
+}
+
+static void op_mlock(const struct side *side, const struct step *step,
+		     struct outcome *outcome)
+{
+	char *p = place(side, step->page);
+	size_t len = step->nr * page_size;
+
+	switch (step->choice[0] % 4) {
+	case 0:
+		note(outcome, mlock(p, len));
+		break;
+	case 1:
+		note(outcome, mlock2(p, len, MLOCK_ONFAULT));
+		break;
+	default:
+		note(outcome, munlock(p, len));
+	}
+}
+
+static void op_msync(const struct side *side, const struct step *step,
+		     struct outcome *outcome)
+{
+	int flags = CHOOSE(step->choice[0], MS_SYNC, MS_ASYNC, MS_INVALIDATE,
+			   MS_SYNC | MS_INVALIDATE, 0, MS_SYNC | MS_ASYNC);
+
+	note(outcome, msync(place(side, step->page), step->nr * page_size,
+			    flags));
+}
+
+static void op_mincore(const struct side *side, const struct step *step,
+		       struct outcome *outcome)
+{
+	unsigned char vec[ARENA] = { };
+
+	note(outcome, mincore(place(side, step->page), step->nr * page_size,
+			      vec));
+	outcome->value = sum((char *)vec, step->nr);
+}
+
+/*
+ * What the kernel places by itself is longer than any hole in the arena, so
+ * that it does not land there; it is looked at, and goes.
+ */
+static void op_mremap(const struct side *side, const struct step *step,
+		      struct outcome *outcome)
+{
+	char *p = place(side, step->page);
+	size_t old_len = step->nr * page_size, new_len = old_len;
+	int flags = CHOOSE(step->choice[0], 0, 0, MREMAP_MAYMOVE,
+			   MREMAP_MAYMOVE | MREMAP_FIXED,
+			   MREMAP_MAYMOVE | MREMAP_FIXED,
+			   MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP,
+			   MREMAP_FIXED, MREMAP_DONTUNMAP, 64);
+	void *q;
+
+	if (flags == MREMAP_MAYMOVE)
+		new_len = 3 * ARENA * page_size;
+	else if (step->choice[1] % 2)
+		new_len = (1 + step->choice[2] % 6) * page_size;
+	if (step->choice[1] % 16 == 15 && flags & MREMAP_FIXED)
+		old_len = 0;
+	if (step->to + new_len / page_size > ARENA && flags & MREMAP_FIXED)
+		new_len = page_size;
+	q = mremap(p, old_len, new_len, flags, place(side, step->to));
+	note(outcome, relative(side, q));
+	if (outcome->ret != -2)
+		return;
+	access_byte(side, (char *)q + (step->choice[3] % ARENA) * page_size,
+		    -1, outcome);
+	munmap(q, new_len);
+}
+
+/* How many VMAs there are, or begin, where a mremap is to start. */
+static inline long count_vmas(const struct side *side, const struct step *step)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	char *first = place(side, step->page), *start, *end, line[512];
+	long nr = 0;
+
+	while (fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%p-%p", (void **)&start, (void **)&end) == 2)
+			nr += start < first + step->nr * page_size &&
+			      end > first;
+	}
+	fclose(maps);
+	return nr;
+}
+
+static inline size_t write_len(const struct step *step)
+{
+	return step->nr * page_size / (1 + step->choice[0] % 3) - step->cut;
+}
+
+/* A buffer in the arena itself, or one that is always good. */
+static inline char *buffer(const struct side *side, const struct step *step)
+{
+	static char good[ARENA * 4096];
+
+	if (step->choice[1] % 2)
+		return place(side, step->to) + step->byte % 64;
+	memset(good, step->choice[2], sizeof(good));
+	return good;
+}
+
+static void op_read(const struct side *side, const struct step *step,
+		    struct outcome *outcome)
+{
+	char *p = buffer(side, step);
+	off_t offset = step->page * page_size + step->byte;
+	ssize_t len;
+
+	if (step->choice[3] % 2)
+		len = pread(side->rw, p, write_len(step), offset);
+	else
+		len = read(side->rw, p, write_len(step));
+	note(outcome, len);
+	if (step->choice[1] % 2 == 0)
+		outcome->value = sum(p, len);
+}
+
+static void op_write(const struct side *side, const struct step *step,
+		     struct outcome *outcome)
+{
+	char *p = buffer(side, step);
+
+	if (step->choice[3] % 2) {
+		outcome->start = step->page * page_size + step->byte;
+		note(outcome, pwrite(side->rw, p, write_len(step),
+				     outcome->start));
+	} else {
+		outcome->start = lseek(side->rw, 0, SEEK_CUR);
+		note(outcome, write(side->rw, p, write_len(step)));
+	}
+}
+
+static void op_lseek(const struct side *side, const struct step *step,
+		     struct outcome *outcome)
+{
+	int whence = CHOOSE(step->choice[0], SEEK_SET, SEEK_CUR, SEEK_END,
+			    SEEK_DATA, SEEK_DATA, SEEK_HOLE, SEEK_HOLE, 99);
+	off_t offset = step->page * page_size + step->byte;
+
+	if (step->choice[1] % 4 == 0)
+		offset = CHOOSE(step->choice[2], 0, -1, 1, -4096, -(1 << 30));
+	note(outcome, lseek(side->rw, offset, whence));
+}
+
+static void op_resize(const struct side *side, const struct step *step,
+		      struct outcome *outcome)
+{
+	size_t nr = 1 + step->choice[0] % ARENA;
+
+	note(outcome, side->device ? resize_to(side->rw, nr) :
+		      ftruncate(side->rw, nr * page_size));
+}
+
+static void op_discard(const struct side *side, const struct step *step,
+		       struct outcome *outcome)
+{
+	note(outcome, side->device ? discard(side->rw, step->page, step->nr) :
+		      fallocate(side->rw, FALLOC_FL_PUNCH_HOLE |
+				FALLOC_FL_KEEP_SIZE, step->page * page_size,
+				step->nr * page_size));
+}
+
+/* The same touch in a child, which has its own copy of what is private. */
+static void op_fork(const struct side *side, const struct step *step,
+		    struct outcome *outcome)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		op_touch(side, step, outcome);
+		_exit(0);
+	}
+	note(outcome, pid > 0 && waitpid(pid, NULL, 0) == pid);
+}
+
+static inline void run_step(const struct side *side, const struct step *step,
+			    struct outcome *outcome)
+{
+	step->op->run(side, step, outcome);
+}
+
+static inline void print_step(unsigned long n, const struct step *step)
+{
+	fprintf(stderr, "# step %lu: %s page %zu nr %zu to %zu byte %zu choice %u %u %u %u\n",
+		n, step->op->name, step->page, step->nr, step->to, step->byte,
+		step->choice[0], step->choice[1], step->choice[2],
+		step->choice[3]);
+}
+
+static inline void print_outcome(const char *name, const struct outcome *o)
+{
+	fprintf(stderr, "#   %s: %ld, errno %ld, signal %ld code %ld at %lx, value %ld\n",
+		name, o->ret, o->error, o->sig, o->code, o->where, o->value);
+}
+
+#endif /* MMAPDEMO_TMPFS_LIKE_UTIL_H */
