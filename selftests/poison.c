@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Proves what becomes of a page that the hardware has given up: who faults on
+ * it gets SIGBUS with BUS_MCEERR_AR, read(2) and write(2) get EIO, the pool
+ * never sees the page again, and all else works on. Each test runs in both
+ * fault modes.
+ *
+ * The ids (E06, Q14, ...) name the branches of mmap that a test proves.
+ * Needs: root, CONFIG_MEMORY_FAILURE; see mmapdemo_test.h. Where debugfs has
+ * hwpoison/unpoison-pfn, the page is healed afterwards; else the system has
+ * one page less.
+ */
+#include "mmapdemo_test.h"
+
+#include <sys/uio.h>
+
+#define UNPOISON	"/sys/kernel/debug/hwpoison/unpoison-pfn"
+#define NR	4
+#define BAD	1		/* the page that is poisoned */
+
+FIXTURE(poison) {
+	struct device dev;
+	int fd;
+	char *p;
+	unsigned long long pfn;
+	long forgotten;
+};
+
+FIXTURE_VARIANT(poison) {
+	bool insert;
+};
+
+FIXTURE_VARIANT_ADD(poison, map_pages) {
+	.insert = false,
+};
+
+FIXTURE_VARIANT_ADD(poison, insert) {
+	.insert = true,
+};
+
+static unsigned long long pfn_of(const void *p)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	__u64 entry = 0;
+
+	if (pread(fd, &entry, sizeof(entry),
+		  (uintptr_t)p / page_size * sizeof(entry)) != sizeof(entry))
+		abort();
+	close(fd);
+	return entry & ((1ULL << 55) - 1);
+}
+
+FIXTURE_SETUP(poison)
+{
+	int err;
+
+	device_setup(_metadata, &self->dev, variant->insert);
+	self->fd = self->dev.fd;
+	self->forgotten = pool_read("forgotten");
+	ASSERT_TRUE(fill(self->fd, 0, NR, 0));
+	self->p = map_shared(_metadata, self->fd, 0, NR);
+	ASSERT_EQ(-1, bad_page(self->p, 0, NR, 0));
+	self->pfn = pfn_of(self->p + BAD * page_size);
+	/* Q14: a page that is on no LRU cannot be taken from its owner. */
+	err = madvise(self->p + BAD * page_size, page_size, MADV_HWPOISON) ?
+	      errno : 0;
+	if (err == EINVAL)
+		SKIP(return, "needs CONFIG_MEMORY_FAILURE");
+	if (err == EPERM)
+		SKIP(return, "needs CAP_SYS_ADMIN");
+	EXPECT_EQ(EBUSY, err);
+}
+
+FIXTURE_TEARDOWN(poison)
+{
+	char text[32];
+
+	discard(self->fd, 0, NR);
+	munmap(self->p, NR * page_size);
+	snprintf(text, sizeof(text), "%llu", self->pfn);
+	if (!access(UNPOISON, W_OK))
+		write_file(UNPOISON, text);
+	device_teardown(_metadata, &self->dev);
+}
+
+/* E06: by any access that needs a new PTE; the neighbours can be used. */
+TEST_F(poison, fault)
+{
+	char *shared = map_shared(_metadata, self->fd, 0, NR);
+	char *private = map_private(_metadata, self->fd, 0, NR);
+	long count = stat_read("sigbus_poison");
+	char *bad = shared + BAD * page_size;
+
+	EXPECT_TRAP(bad, -1, SIGBUS, BUS_MCEERR_AR, bad);
+	EXPECT_TRAP(bad, 1, SIGBUS, BUS_MCEERR_AR, bad);
+	bad = private + BAD * page_size;
+	EXPECT_TRAP(bad, -1, SIGBUS, BUS_MCEERR_AR, bad);
+	EXPECT_TRAP(bad, 1, SIGBUS, BUS_MCEERR_AR, bad);
+	EXPECT_LE(count + 4, stat_read("sigbus_poison"));
+	EXPECT_EQ(-1, bad_page(shared, 0, BAD, 0));
+	EXPECT_EQ(-1, bad_page(shared + (BAD + 1) * page_size, BAD + 1,
+			       NR - BAD - 1, 0));
+	EXPECT_EQ(0, is_mapped(shared + BAD * page_size));
+}
+
+/* Up to the page, then not further. */
+TEST_F(poison, read_and_write)
+{
+	char buffer[16] = { };
+	off_t bad = BAD * page_size;
+
+	EXPECT_EQ(-1, pread(self->fd, buffer, 1, bad));
+	EXPECT_EQ(EIO, errno);
+	EXPECT_EQ(-1, pwrite(self->fd, buffer, 1, bad));
+	EXPECT_EQ(EIO, errno);
+	EXPECT_EQ(8, pread(self->fd, buffer, 16, bad - 8));
+	EXPECT_EQ(8, pwrite(self->fd, buffer, 16, bad - 8));
+	EXPECT_EQ(1, pread(self->fd, buffer, 1, bad + page_size));
+}
+
+/* M05: nor may the kernel reach it for somebody. */
+TEST_F(poison, get_user_pages)
+{
+	char *p = map_shared(_metadata, self->fd, 0, NR), byte;
+	struct iovec local = { &byte, 1 };
+	struct iovec remote = { p + BAD * page_size, 1 };
+
+	EXPECT_EQ(-1, process_vm_readv(getpid(), &local, 1, &remote, 1, 0));
+	EXPECT_EQ(EFAULT, errno);
+	EXPECT_EQ(-1, madvise(p, NR * page_size, MADV_POPULATE_READ));
+	EXPECT_EQ(EHWPOISON, errno);
+}
+
+/* What is discarded is replaced by a good page; the bad one is no more. */
+TEST_F(poison, discarded_page_never_returns)
+{
+	long held = pool_read("held");
+	char *p = map_shared(_metadata, self->fd, 0, NR);
+	size_t i, all = MIN_SIZE / page_size;
+
+	ASSERT_EQ(0, discard(self->fd, BAD, 1));
+	EXPECT_EQ(self->forgotten + 1, pool_read("forgotten"));
+	EXPECT_EQ(held - 1, pool_read("held"));
+	EXPECT_EQ(-1, nonzero(p + BAD * page_size, page_size));
+	EXPECT_EQ(-1, nonzero(self->p + BAD * page_size, page_size));
+	p[BAD * page_size] = 1;
+
+	p = map_shared(_metadata, self->fd, 0, all);
+	write_pages(p, all, 1);
+	for (i = 0; i < all; i++) {
+		ASSERT_NE(self->pfn, pfn_of(p + i * page_size));
+	}
+}
+
+TEST_HARNESS_MAIN
