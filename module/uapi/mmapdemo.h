@@ -98,7 +98,8 @@ struct mmapdemo_dirty_log {
 #define MMAPDEMO_IOC_INFO	_IOR(0xDA, 0x00, struct mmapdemo_info)
 
 /*
- * MMAPDEMO_IOC_RESIZE - change the size, as ftruncate(2) does to a file
+ * MMAPDEMO_IOC_RESIZE - change the size, as ftruncate(2) does to a file, but not
+ * bounded by RLIMIT_FSIZE
  *
  * What lies behind the new end is gone, in every mapping and in private copies:
  * touching it raises SIGBUS. Growing adds a hole.
@@ -134,6 +135,7 @@ struct mmapdemo_dirty_log {
  *                @nr_extents is 0; the range ends past the largest device that
  *                there can be (past the end of this one there is nothing dirty)
  *         EBADF  with MMAPDEMO_DIRTY_LOG_CLEAR only
+ *         ENOMEM no memory for the harvest
  */
 #define MMAPDEMO_IOC_DIRTY_LOG	_IOWR(0xDA, 0x03, struct mmapdemo_dirty_log)
 
