@@ -39,7 +39,8 @@ heartbeat()
 	done
 }
 
-# test_kernel NAME - adds to PASSED, FAILED and SKIPPED
+# test_kernel NAME - its report goes to stdout; the last line is "PASSED FAILED
+# SKIPPED"
 test_kernel()
 {
 	local name=$1 results=$CACHE/results/$1 ksrc out rc summary passed failed skipped
@@ -52,22 +53,38 @@ test_kernel()
 		CMD="$TOP/scripts/guest-tests.sh $out" \
 		"$TOP/scripts/vm.sh" </dev/null | heartbeat "$name" && rc=0 || rc=$?
 	summary=$(python3 "$TOP/scripts/summary.py" "$ksrc" "$name" "$results/results")
-	sed '$d' <<<"$summary"
 	read -r passed failed skipped < <(tail -n 1 <<<"$summary")
+	sed '$d' <<<"$summary"
 	if [ $rc != 0 ]; then
 		failed=$((failed + 1))
 		printf 'FAILED  %s: the guest (above; its files are in %s)\n' "$name" "$results"
 	fi
 	say "$name: $passed passed, $failed failed, $skipped skipped"
-	PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
+	printf '%d %d %d\n' "$passed" "$failed" "$skipped"
 }
 
 need python3:/usr/bin/python3 fio:fio gcc:gcc libc6-dev:/usr/include/stdio.h
 for kernel in $KERNELS; do
 	"$TOP/scripts/kernel.sh" --source "$kernel" >/dev/null
 done
+
+# The guests run side by side: each is idle, or busy on one CPU, for long.
+mkdir -p "$CACHE/runs"
+REPORTS=$(mktemp -d "$CACHE/runs/test-XXXXXX")
+trap 'rm -rf "$REPORTS"' EXIT
+# Ctrl-C does not reach what runs in the background of a script.
+trap 'trap - TERM; kill 0; exit 130' INT TERM
 for kernel in $KERNELS; do
-	test_kernel "$kernel"
+	test_kernel "$kernel" >"$REPORTS/$kernel" &
+done
+wait
+
+for kernel in $KERNELS; do
+	sed '$d' "$REPORTS/$kernel"
+	# A run that ended before it could count is one failure.
+	read -r passed failed skipped < <(tail -n 1 "$REPORTS/$kernel" | grep -xE '[0-9]+ [0-9]+ [0-9]+' ||
+		echo 0 1 0)
+	PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
 done
 printf '%d passed, %d failed, %d skipped\n' "$PASSED" "$FAILED" "$SKIPPED"
 [ "$FAILED" = 0 ]
