@@ -27,8 +27,6 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/debs.sh"
 
-
-
 KERNEL=${KERNEL:-6.12}
 CALLER=${CALLER:-$PWD}
 
