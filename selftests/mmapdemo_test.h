@@ -262,8 +262,8 @@ static inline long nonzero(const char *p, size_t len)
 	return -1;
 }
 
-/* Whether this process has a page-table entry for @p. */
-static inline bool is_mapped(const void *p)
+/* What /proc/self/pagemap says of the page at @p. */
+static inline __u64 pagemap_entry(const void *p)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY);
 	__u64 entry = 0;
@@ -272,7 +272,13 @@ static inline bool is_mapped(const void *p)
 		  (uintptr_t)p / page_size * sizeof(entry)) != sizeof(entry))
 		abort();
 	close(fd);
-	return entry >> 63;
+	return entry;
+}
+
+/* Whether this process has a page-table entry for @p. */
+static inline bool is_mapped(const void *p)
+{
+	return pagemap_entry(p) >> 63;
 }
 
 static inline long count_mapped(const char *p, size_t nr)

@@ -40,14 +40,7 @@ FIXTURE_VARIANT_ADD(poison, insert) {
 
 static unsigned long long pfn_of(const void *p)
 {
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-	__u64 entry = 0;
-
-	if (pread(fd, &entry, sizeof(entry),
-		  (uintptr_t)p / page_size * sizeof(entry)) != sizeof(entry))
-		abort();
-	close(fd);
-	return entry & ((1ULL << 55) - 1);
+	return pagemap_entry(p) & ((1ULL << 55) - 1);
 }
 
 FIXTURE_SETUP(poison)
