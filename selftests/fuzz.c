@@ -42,7 +42,6 @@ FIXTURE_SETUP(fuzz)
 {
 	if (!can_call(variant->call))
 		SKIP(return, "needs CONFIG_IA32_EMULATION");
-	restore_size();
 	device_setup(_metadata, &self->dev, false);
 	self->fd = self->dev.fd;
 	self->ro = open(DEVICE, O_RDONLY);

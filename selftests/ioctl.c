@@ -40,7 +40,6 @@ FIXTURE_SETUP(ioctl)
 {
 	if (!can_call(variant->call))
 		SKIP(return, "needs CONFIG_IA32_EMULATION");
-	restore_size();
 	device_setup(_metadata, &self->dev, false);
 	self->fd = self->dev.fd;
 	self->arg = low_pages(1);

@@ -7,30 +7,6 @@
 
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
-
-static inline int resize(int fd, size_t nr)
-{
-	struct mmapdemo_resize arg = { .size = nr * page_size };
-
-	return ioctl(fd, MMAPDEMO_IOC_RESIZE, &arg);
-}
-
-/*
- * The size that the module was loaded with. Where an ASSERT ends a test its
- * teardown may not run: the next one shall not suffer from that.
- */
-static void __attribute__((constructor(101))) restore_size(void)
-{
-	struct mmapdemo_resize arg = { 0 };
-	char size[32] = "";
-	int fd = open(DEVICE, O_RDWR);
-
-	read_file(PARAMETERS "size", size, sizeof(size));
-	arg.size = strtoull(size, NULL, 0);
-	ioctl(fd, MMAPDEMO_IOC_RESIZE, &arg);
-	close(fd);
-}
 
 static inline struct mmapdemo_info device_info(int fd)
 {
@@ -97,14 +73,6 @@ static inline int open_second_node(int fd)
 	fd = open(node, O_RDWR);
 	unlink(node);
 	return fd;
-}
-
-static inline double seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
 #endif /* MMAPDEMO_IOCTLS_H */

@@ -24,6 +24,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -125,6 +126,38 @@ static inline int discard(int fd, size_t pgoff, size_t nr)
 	return ioctl(fd, MMAPDEMO_IOC_DISCARD, &arg);
 }
 
+static inline int resize(int fd, size_t nr)
+{
+	struct mmapdemo_resize arg = { .size = nr * page_size };
+
+	return ioctl(fd, MMAPDEMO_IOC_RESIZE, &arg);
+}
+
+static inline double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+/*
+ * The size that the module was loaded with. Where an ASSERT ends a test its
+ * teardown may not run: the next one, here or in another program, shall not
+ * suffer from that.
+ */
+static void __attribute__((constructor(101))) restore_size(void)
+{
+	struct mmapdemo_resize arg = { 0 };
+	char size[32] = "";
+	int fd = open(DEVICE, O_RDWR);
+
+	read_file(PARAMETERS "size", size, sizeof(size));
+	arg.size = strtoull(size, NULL, 0);
+	ioctl(fd, MMAPDEMO_IOC_RESIZE, &arg);
+	close(fd);
+}
+
 /* What FIXTUREs embed. */
 struct device {
 	int fd;
@@ -135,6 +168,7 @@ struct device {
 static inline void device_setup(struct __test_metadata *_metadata,
 				struct device *dev, bool insert)
 {
+	restore_size();
 	ASSERT_EQ(0, read_file(PARAMETERS "fault_mode", dev->old_mode,
 			       sizeof(dev->old_mode)));
 	ASSERT_EQ(0, write_file(PARAMETERS "fault_mode",

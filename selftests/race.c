@@ -244,12 +244,12 @@ TEST_F_TIMEOUT(race, fault_against_resize, RACE_TIMEOUT)
 	unsigned long rounds;
 	pthread_t thread;
 
-	ASSERT_EQ(0, resize_to(self->fd, NR));
+	ASSERT_EQ(0, resize(self->fd, NR));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, keep_using, &resized));
 	for (rounds = 0; seconds() < end; rounds++) {
-		ASSERT_EQ(0, resize_to(self->fd, SHORT));
+		ASSERT_EQ(0, resize(self->fd, SHORT));
 		expect_short(_metadata, self, &resized);
-		ASSERT_EQ(0, resize_to(self->fd, NR));
+		ASSERT_EQ(0, resize(self->fd, NR));
 		expect_long(_metadata, self, &resized);
 	}
 	stop_now(&resized.stop);

@@ -9,18 +9,8 @@
 #ifndef MMAPDEMO_RACE_UTIL_H
 #define MMAPDEMO_RACE_UTIL_H
 
-#include <time.h>
-
 /* The harness's own limit, in seconds: more than anybody waits. */
 #define RACE_TIMEOUT	7200
-
-static inline double seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
-}
 
 /* When a test that starts now is to end. */
 static inline double race_end(void)
@@ -38,13 +28,6 @@ static inline bool stopped(const int *stop)
 static inline void stop_now(int *stop)
 {
 	__atomic_store_n(stop, 1, __ATOMIC_RELEASE);
-}
-
-static inline int resize_to(int fd, size_t nr)
-{
-	struct mmapdemo_resize arg = { .size = nr * page_size };
-
-	return ioctl(fd, MMAPDEMO_IOC_RESIZE, &arg);
 }
 
 /* Harvests and cleans @nr pages from 0 on. Return: how many extents. */
@@ -164,7 +147,7 @@ static inline void check_invariants(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, count_all_stale(dev->fd));
 	EXPECT_EQ(balance, vma_balance());
 
-	ASSERT_EQ(0, resize_to(dev->fd, dev->nr_pages));
+	ASSERT_EQ(0, resize(dev->fd, dev->nr_pages));
 	ASSERT_EQ(0, discard(dev->fd, 0, dev->nr_pages));
 	EXPECT_EQ(0, pool_read("stored"));
 	EXPECT_EQ(0, pool_read("dirty"));

@@ -37,7 +37,6 @@ FIXTURE_VARIANT_ADD(resize, insert) {
 
 FIXTURE_SETUP(resize)
 {
-	restore_size();
 	device_setup(_metadata, &self->dev, variant->insert);
 	self->fd = self->dev.fd;
 	ASSERT_EQ(0, resize(self->fd, NR));

@@ -20,7 +20,6 @@ FIXTURE(seek) {
 
 FIXTURE_SETUP(seek)
 {
-	restore_size();
 	device_setup(_metadata, &self->dev, false);
 	self->fd = self->dev.fd;
 	self->memfd = memfd_create("model", 0);

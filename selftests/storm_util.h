@@ -183,7 +183,7 @@ static inline void do_discard(struct worker *w, struct range r)
 
 static inline void do_resize(struct worker *w, struct range r)
 {
-	resize_to(w->fd, SHORT + (r.page + r.nr) % (NR - SHORT + 1));
+	resize(w->fd, SHORT + (r.page + r.nr) % (NR - SHORT + 1));
 }
 
 static inline void do_sync(struct worker *w, struct range r)

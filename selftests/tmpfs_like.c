@@ -25,7 +25,7 @@ FIXTURE(tmpfs_like) {
 FIXTURE_SETUP(tmpfs_like)
 {
 	device_setup(_metadata, &self->dev, false);
-	ASSERT_EQ(0, resize_to(self->dev.fd, ARENA / 2));
+	ASSERT_EQ(0, resize(self->dev.fd, ARENA / 2));
 	self->side[0].rw = self->dev.fd;
 	self->side[0].ro = open(DEVICE, O_RDONLY);
 	self->side[0].base = reserve(_metadata, 2 * ARENA);
@@ -42,7 +42,7 @@ FIXTURE_SETUP(tmpfs_like)
 
 FIXTURE_TEARDOWN(tmpfs_like)
 {
-	EXPECT_EQ(0, resize_to(self->dev.fd, self->dev.nr_pages));
+	EXPECT_EQ(0, resize(self->dev.fd, self->dev.nr_pages));
 	device_teardown(_metadata, &self->dev);
 }
 
@@ -50,6 +50,7 @@ FIXTURE_TEARDOWN(tmpfs_like)
 enum exception {
 	WRITE_AT_END,
 	REMOVE,
+	PAGEOUT,
 	DISCARD_PAST_END,
 	OFFSET,
 	MERGED,
@@ -66,6 +67,10 @@ static const struct {
 	[REMOVE] = {
 		"madvise(MADV_REMOVE) gives ENODEV",
 		"it is a fallocate, which the core refuses for character devices; DISCARD does it",
+	},
+	[PAGEOUT] = {
+		"madvise(MADV_PAGEOUT) leaves each page where it is",
+		"nothing reclaims the device's pages; a tmpfs page that was never written may go",
 	},
 	[DISCARD_PAST_END] = {
 		"DISCARD of a range that ends past the end gives EINVAL",
@@ -140,6 +145,9 @@ static int find_exception(const struct side *side, struct step *step,
 
 	if (step->op->run == op_madvise && device->error == ENODEV)
 		return REMOVE;
+	if (step->op->run == op_madvise &&
+	    madvise_advice(step) == MADV_PAGEOUT)
+		return PAGEOUT;
 	if (step->op->run == op_discard && device->error == EINVAL &&
 	    (off_t)((step->page + step->nr) * page_size) > size)
 		return DISCARD_PAST_END;

@@ -154,22 +154,24 @@ static void op_mprotect(const struct side *side, const struct step *step,
 }
 
 /* MADV_GUARD_* by number: they are newer than some headers. */
+static inline int madvise_advice(const struct step *step)
+{
+	return CHOOSE(step->choice[0], MADV_NORMAL, MADV_RANDOM,
+		      MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED,
+		      MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_DONTFORK,
+		      MADV_DOFORK, MADV_MERGEABLE, MADV_UNMERGEABLE,
+		      MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_DONTDUMP,
+		      MADV_DODUMP, MADV_WIPEONFORK, MADV_KEEPONFORK, MADV_COLD,
+		      MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_READ,
+		      MADV_POPULATE_WRITE, MADV_POPULATE_WRITE,
+		      24 /* MADV_DONTNEED_LOCKED */, 102, 103, 99);
+}
+
 static void op_madvise(const struct side *side, const struct step *step,
 		       struct outcome *outcome)
 {
-	int advice = CHOOSE(step->choice[0], MADV_NORMAL, MADV_RANDOM,
-			    MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED,
-			    MADV_DONTNEED, MADV_FREE, MADV_REMOVE,
-			    MADV_DONTFORK, MADV_DOFORK, MADV_MERGEABLE,
-			    MADV_UNMERGEABLE, MADV_HUGEPAGE, MADV_NOHUGEPAGE,
-			    MADV_DONTDUMP, MADV_DODUMP, MADV_WIPEONFORK,
-			    MADV_KEEPONFORK, MADV_COLD, MADV_PAGEOUT,
-			    MADV_POPULATE_READ, MADV_POPULATE_READ,
-			    MADV_POPULATE_WRITE, MADV_POPULATE_WRITE,
-			    24 /* MADV_DONTNEED_LOCKED */, 102, 103, 99);
-
 	note(outcome, madvise(place(side, step->page), step->nr * page_size,
-			      advice));
+			      madvise_advice(step)));
 }
 
 static void op_mlock(const struct side *side, const struct step *step,
@@ -323,7 +325,7 @@ static void op_resize(const struct side *side, const struct step *step,
 {
 	size_t nr = 1 + step->choice[0] % ARENA;
 
-	note(outcome, side->device ? resize_to(side->rw, nr) :
+	note(outcome, side->device ? resize(side->rw, nr) :
 		      ftruncate(side->rw, nr * page_size));
 }
 
