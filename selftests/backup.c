@@ -14,33 +14,7 @@
 #define NR	32
 #define BURST	64
 
-FIXTURE(backup) {
-	struct device dev;
-	int fd;
-};
-
-FIXTURE_VARIANT(backup) {
-	bool insert;
-};
-
-FIXTURE_VARIANT_ADD(backup, map_pages) {
-	.insert = false,
-};
-
-FIXTURE_VARIANT_ADD(backup, insert) {
-	.insert = true,
-};
-
-FIXTURE_SETUP(backup)
-{
-	device_setup(_metadata, &self->dev, variant->insert);
-	self->fd = self->dev.fd;
-}
-
-FIXTURE_TEARDOWN(backup)
-{
-	device_teardown(_metadata, &self->dev);
-}
+DEVICE_FIXTURE(backup)
 
 struct backup {
 	int fd;

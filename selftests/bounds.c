@@ -19,17 +19,7 @@ FIXTURE(bounds) {
 	size_t end;		/* of the device, in pages */
 };
 
-FIXTURE_VARIANT(bounds) {
-	bool insert;
-};
-
-FIXTURE_VARIANT_ADD(bounds, map_pages) {
-	.insert = false,
-};
-
-FIXTURE_VARIANT_ADD(bounds, insert) {
-	.insert = true,
-};
+FAULT_MODES(bounds);
 
 FIXTURE_SETUP(bounds)
 {

@@ -21,17 +21,7 @@ FIXTURE(dirty) {
 	long mkwrite, dirtied, cleaned;
 };
 
-FIXTURE_VARIANT(dirty) {
-	bool insert;
-};
-
-FIXTURE_VARIANT_ADD(dirty, map_pages) {
-	.insert = false,
-};
-
-FIXTURE_VARIANT_ADD(dirty, insert) {
-	.insert = true,
-};
+FAULT_MODES(dirty);
 
 FIXTURE_SETUP(dirty)
 {

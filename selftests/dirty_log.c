@@ -21,17 +21,7 @@ FIXTURE(dirty_log) {
 	char *p;		/* NR pages of the device, shared and present */
 };
 
-FIXTURE_VARIANT(dirty_log) {
-	bool insert;
-};
-
-FIXTURE_VARIANT_ADD(dirty_log, map_pages) {
-	.insert = false,
-};
-
-FIXTURE_VARIANT_ADD(dirty_log, insert) {
-	.insert = true,
-};
+FAULT_MODES(dirty_log);
 
 FIXTURE_SETUP(dirty_log)
 {

@@ -25,17 +25,7 @@ FIXTURE(inspect) {
 	pid_t child;		/* has it as well, and waits */
 };
 
-FIXTURE_VARIANT(inspect) {
-	bool insert;
-};
-
-FIXTURE_VARIANT_ADD(inspect, map_pages) {
-	.insert = false,
-};
-
-FIXTURE_VARIANT_ADD(inspect, insert) {
-	.insert = true,
-};
+FAULT_MODES(inspect);
 
 static pid_t start_waiting(void)
 {

@@ -12,33 +12,7 @@
 
 #include <sys/utsname.h>
 
-FIXTURE(mapping) {
-	struct device dev;
-	int fd;
-};
-
-FIXTURE_VARIANT(mapping) {
-	bool insert;
-};
-
-FIXTURE_VARIANT_ADD(mapping, map_pages) {
-	.insert = false,
-};
-
-FIXTURE_VARIANT_ADD(mapping, insert) {
-	.insert = true,
-};
-
-FIXTURE_SETUP(mapping)
-{
-	device_setup(_metadata, &self->dev, variant->insert);
-	self->fd = self->dev.fd;
-}
-
-FIXTURE_TEARDOWN(mapping)
-{
-	device_teardown(_metadata, &self->dev);
-}
+DEVICE_FIXTURE(mapping)
 
 /* How many VMAs the device has in the @nr pages at @p. */
 static int count_vmas(const char *p, size_t nr)

@@ -190,6 +190,35 @@ static inline void device_teardown(struct __test_metadata *_metadata,
 	close(dev->fd);
 }
 
+/* The variants of a FIXTURE whose tests are to pass in both fault modes. */
+#define FAULT_MODES(fixture)						\
+	FIXTURE_VARIANT(fixture) {					\
+		bool insert;						\
+	};								\
+	FIXTURE_VARIANT_ADD(fixture, map_pages) {			\
+		.insert = false,					\
+	};								\
+	FIXTURE_VARIANT_ADD(fixture, insert) {				\
+		.insert = true,						\
+	}
+
+/* A FIXTURE that has the device and nothing else, in both of them. */
+#define DEVICE_FIXTURE(fixture)						\
+	FIXTURE(fixture) {						\
+		struct device dev;					\
+		int fd;							\
+	};								\
+	FAULT_MODES(fixture);						\
+	FIXTURE_SETUP(fixture)						\
+	{								\
+		device_setup(_metadata, &self->dev, variant->insert);	\
+		self->fd = self->dev.fd;				\
+	}								\
+	FIXTURE_TEARDOWN(fixture)					\
+	{								\
+		device_teardown(_metadata, &self->dev);			\
+	}
+
 /* Mappings of @nr pages from page @pgoff on; fail the test if they fail. */
 static inline char *map(struct __test_metadata *_metadata, int fd, int prot,
 			int flags, size_t pgoff, size_t nr)

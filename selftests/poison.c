@@ -26,17 +26,7 @@ FIXTURE(poison) {
 	long forgotten;
 };
 
-FIXTURE_VARIANT(poison) {
-	bool insert;
-};
-
-FIXTURE_VARIANT_ADD(poison, map_pages) {
-	.insert = false,
-};
-
-FIXTURE_VARIANT_ADD(poison, insert) {
-	.insert = true,
-};
+FAULT_MODES(poison);
 
 static unsigned long long pfn_of(const void *p)
 {

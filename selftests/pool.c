@@ -62,17 +62,7 @@ FIXTURE(pool) {
 	char *p;		/* the whole device, shared */
 };
 
-FIXTURE_VARIANT(pool) {
-	bool insert;
-};
-
-FIXTURE_VARIANT_ADD(pool, map_pages) {
-	.insert = false,
-};
-
-FIXTURE_VARIANT_ADD(pool, insert) {
-	.insert = true,
-};
+FAULT_MODES(pool);
 
 FIXTURE_SETUP(pool)
 {

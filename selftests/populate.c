@@ -10,33 +10,7 @@
  */
 #include "mmapdemo_test.h"
 
-FIXTURE(populate) {
-	struct device dev;
-	int fd;
-};
-
-FIXTURE_VARIANT(populate) {
-	bool insert;
-};
-
-FIXTURE_VARIANT_ADD(populate, map_pages) {
-	.insert = false,
-};
-
-FIXTURE_VARIANT_ADD(populate, insert) {
-	.insert = true,
-};
-
-FIXTURE_SETUP(populate)
-{
-	device_setup(_metadata, &self->dev, variant->insert);
-	self->fd = self->dev.fd;
-}
-
-FIXTURE_TEARDOWN(populate)
-{
-	device_teardown(_metadata, &self->dev);
-}
+DEVICE_FIXTURE(populate)
 
 TEST_F(populate, fresh_pages_are_zero)
 {

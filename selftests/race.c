@@ -19,17 +19,7 @@ FIXTURE(race) {
 	long balance;
 };
 
-FIXTURE_VARIANT(race) {
-	bool insert;
-};
-
-FIXTURE_VARIANT_ADD(race, map_pages) {
-	.insert = false,
-};
-
-FIXTURE_VARIANT_ADD(race, insert) {
-	.insert = true,
-};
+FAULT_MODES(race);
 
 FIXTURE_SETUP(race)
 {

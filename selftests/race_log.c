@@ -19,17 +19,7 @@ FIXTURE(race_log) {
 	long balance;
 };
 
-FIXTURE_VARIANT(race_log) {
-	bool insert;
-};
-
-FIXTURE_VARIANT_ADD(race_log, map_pages) {
-	.insert = false,
-};
-
-FIXTURE_VARIANT_ADD(race_log, insert) {
-	.insert = true,
-};
+FAULT_MODES(race_log);
 
 FIXTURE_SETUP(race_log)
 {

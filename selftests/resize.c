@@ -23,17 +23,7 @@ FIXTURE(resize) {
 	char *shared, *private;		/* LARGE pages, of which NR exist */
 };
 
-FIXTURE_VARIANT(resize) {
-	bool insert;
-};
-
-FIXTURE_VARIANT_ADD(resize, map_pages) {
-	.insert = false,
-};
-
-FIXTURE_VARIANT_ADD(resize, insert) {
-	.insert = true,
-};
+FAULT_MODES(resize);
 
 FIXTURE_SETUP(resize)
 {

@@ -12,33 +12,7 @@
 
 #include <pthread.h>
 
-FIXTURE(sharing) {
-	struct device dev;
-	int fd;
-};
-
-FIXTURE_VARIANT(sharing) {
-	bool insert;
-};
-
-FIXTURE_VARIANT_ADD(sharing, map_pages) {
-	.insert = false,
-};
-
-FIXTURE_VARIANT_ADD(sharing, insert) {
-	.insert = true,
-};
-
-FIXTURE_SETUP(sharing)
-{
-	device_setup(_metadata, &self->dev, variant->insert);
-	self->fd = self->dev.fd;
-}
-
-FIXTURE_TEARDOWN(sharing)
-{
-	device_teardown(_metadata, &self->dev);
-}
+DEVICE_FIXTURE(sharing)
 
 static int child_answers(void *arg)
 {

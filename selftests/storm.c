@@ -27,17 +27,7 @@ FIXTURE(storm) {
 	char *shared, *private;	/* the parent's, to be found stale */
 };
 
-FIXTURE_VARIANT(storm) {
-	bool insert;
-};
-
-FIXTURE_VARIANT_ADD(storm, map_pages) {
-	.insert = false,
-};
-
-FIXTURE_VARIANT_ADD(storm, insert) {
-	.insert = true,
-};
+FAULT_MODES(storm);
 
 FIXTURE_SETUP(storm)
 {

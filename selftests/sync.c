@@ -25,17 +25,7 @@ FIXTURE(sync) {
 	pid_t child;
 };
 
-FIXTURE_VARIANT(sync) {
-	bool insert;
-};
-
-FIXTURE_VARIANT_ADD(sync, map_pages) {
-	.insert = false,
-};
-
-FIXTURE_VARIANT_ADD(sync, insert) {
-	.insert = true,
-};
+FAULT_MODES(sync);
 
 struct shared {
 	pthread_mutex_t mutex;
