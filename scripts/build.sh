@@ -58,7 +58,7 @@ build_selftests()
 	local ksrc kselftest make
 
 	need gcc:gcc libc6-dev:/usr/include/stdio.h make:make rsync:rsync
-	ksrc=$(readlink -f "$("$TOP/scripts/kernel.sh" --source "$KERNEL")/src")
+	ksrc=$(kselftest_source)
 	kselftest=$ksrc/tools/testing/selftests
 	make=(--no-print-directory -C "$TOP/selftests" KSRC="$ksrc"
 		OUTPUT="$OUT/selftests-objects" INSTALL_PATH="$OUT/selftests/mmapdemo")

@@ -96,6 +96,14 @@ unlock()
 	unset "LOCKS[$1]"
 }
 
+# kselftest_source - prints the source tree whose kselftest and kunit.py serve
+# the tests on every kernel: 6.1 lacks parts of its runner, and the results are
+# to be of one form.
+kselftest_source()
+{
+	readlink -f "$("$TOP/scripts/kernel.sh" --source 6.12)/src"
+}
+
 # with_progress LABEL LOG HOW_FAR COMMAND... - runs COMMAND with its output in
 # LOG; HOW_FAR is a command that prints how far it got. Ends with LOG's last
 # lines when COMMAND fails.

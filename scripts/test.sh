@@ -45,7 +45,7 @@ test_kernel()
 {
 	local name=$1 results=$CACHE/results/$1 ksrc out rc summary passed failed skipped
 
-	ksrc=$(readlink -f "$("$TOP/scripts/kernel.sh" --source "$name")/src")
+	ksrc=$(kselftest_source)
 	say "$name: building module and tests"
 	out=$(STRICT=1 "$TOP/scripts/build.sh" "$name" module selftests)
 	rm -rf "$results"
@@ -65,8 +65,9 @@ test_kernel()
 
 need python3:/usr/bin/python3 fio:fio gcc:gcc libc6-dev:/usr/include/stdio.h
 for kernel in $KERNELS; do
-	"$TOP/scripts/kernel.sh" --source "$kernel" >/dev/null
+	"$TOP/scripts/kernel.sh" "$kernel" >/dev/null
 done
+kselftest_source >/dev/null
 
 # The guests run side by side: each is idle, or busy on one CPU, for long.
 mkdir -p "$CACHE/runs"
