@@ -9,36 +9,9 @@
  * Needs: see mmapdemo_test.h.
  */
 #include "mmapdemo_test.h"
-
-#include <sys/utsname.h>
+#include "vma_info.h"
 
 DEVICE_FIXTURE(mapping)
-
-/* How many VMAs the device has in the @nr pages at @p. */
-static int count_vmas(const char *p, size_t nr)
-{
-	FILE *f = fopen("/proc/self/maps", "r");
-	char line[512];
-	void *start;
-	int vmas = 0;
-
-	while (fgets(line, sizeof(line), f))
-		if (strstr(line, DEVICE) && sscanf(line, "%p", &start) == 1 &&
-		    (char *)start >= p && (char *)start < p + nr * page_size)
-			vmas++;
-	fclose(f);
-	return vmas;
-}
-
-static bool kernel_before(int version, int patchlevel)
-{
-	struct utsname name;
-	int v = 0, p = 0;
-
-	if (uname(&name) || sscanf(name.release, "%d.%d", &v, &p) != 2)
-		abort();
-	return v < version || (v == version && p < patchlevel);
-}
 
 TEST_F(mapping, shows_what_was_written)
 {
