@@ -108,12 +108,17 @@ static inline long count_stale(int fd, const struct area *area)
 
 	for (p = area->start; p < area->end; p += page_size) {
 		int signal = touch(p, -1).sig;
+		bool bad;
 
 		if (signal || offset >= size)
-			stale += (signal == SIGBUS) != (offset >= size);
-		else if (pread(fd, page, page_size, offset) !=
-			 (ssize_t)page_size || memcmp(p, page, page_size))
-			stale++;
+			bad = (signal == SIGBUS) != (offset >= size);
+		else
+			bad = pread(fd, page, page_size, offset) !=
+			      (ssize_t)page_size || memcmp(p, page, page_size);
+		if (bad)
+			fprintf(stderr, "# stale: %p, offset %lx of %lx, signal %d\n",
+				p, offset, size, signal);
+		stale += bad;
 		offset += page_size;
 	}
 	free(page);

@@ -7,6 +7,7 @@
 #ifndef MMAPDEMO_STORM_UTIL_H
 #define MMAPDEMO_STORM_UTIL_H
 
+#include <sys/prctl.h>
 #include <sys/uio.h>
 
 #define NR	24		/* pages that the storm is over */
@@ -161,19 +162,27 @@ static inline void do_open(struct worker *w, struct range r)
 	munmap(p, r.len);
 }
 
+/*
+ * The child is gone when this returns, although signals interrupt the wait, and
+ * dies with its parent: who looks for stale pages later must be alone.
+ */
 static inline void do_fork(struct worker *w, struct range r)
 {
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 	int status = 0;
 
 	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(0);
 		do_read(w, r);
 		do_write(w, r);
 		do_copy(w, r);
 		_exit(w->wrong != 0);
 	}
-	if (pid > 0 && waitpid(pid, &status, 0) == pid)
-		w->wrong += status != 0;
+	while (pid > 0 && waitpid(pid, &status, 0) != pid)
+		;
+	w->wrong += status != 0;
 }
 
 static inline void do_discard(struct worker *w, struct range r)
