@@ -34,6 +34,7 @@ static int ioctl_resize(struct mmapdemo_device *dev, void __user *argp)
 {
 	struct mmapdemo_store *store = &dev->store;
 	struct mmapdemo_resize arg;
+	int err;
 
 	if (copy_from_user(&arg, argp, sizeof(arg)))
 		return -EFAULT;
@@ -43,9 +44,11 @@ static int ioctl_resize(struct mmapdemo_device *dev, void __user *argp)
 
 	/* Against write(2), which checks the size once per page. */
 	inode_lock(store->inode);
-	mmapdemo_store_resize(store, arg.size);
+	err = inode_newsize_ok(store->inode, arg.size);
+	if (!err)
+		mmapdemo_store_resize(store, arg.size);
 	inode_unlock(store->inode);
-	return 0;
+	return err;
 }
 
 static int ioctl_discard(struct mmapdemo_device *dev, void __user *argp)

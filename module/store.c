@@ -346,6 +346,13 @@ static pgoff_t store_next_hole(struct mmapdemo_store *store, pgoff_t start,
 		if (!folio)
 			break;
 		start++;
+		/* A device may be of many GiB and have no hole. */
+		if (need_resched()) {
+			xas_pause(&xas);
+			rcu_read_unlock();
+			cond_resched();
+			rcu_read_lock();
+		}
 	}
 	rcu_read_unlock();
 	return start;

@@ -10,6 +10,7 @@
 #include "ioctls.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 
 /* The device's size in pages: at first, shrunk, and grown. */
@@ -74,6 +75,30 @@ TEST_F(resize, growing_makes_holes)
 	ASSERT_EQ(0, resize(self->fd, LARGE));
 	EXPECT_EQ(NR, pool_read("stored"));
 	EXPECT_EQ((off_t)(NR * page_size), lseek(self->fd, 0, SEEK_HOLE));
+}
+
+static int child_grows_beyond_limit(void *arg)
+{
+	struct rlimit limit = { NR * page_size, NR * page_size };
+	int fd = *(int *)arg;
+
+	if (setrlimit(RLIMIT_FSIZE, &limit) || resize(fd, NR))
+		return 1;
+	if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
+		return 2;
+	if (resize(fd, NR + 1) != -1 || errno != EFBIG)
+		return 3;
+	signal(SIGXFSZ, SIG_DFL);
+	resize(fd, NR + 1);
+	return 0;
+}
+
+/* RLIMIT_FSIZE bounds the device as it does a file; to shrink is always right. */
+TEST_F(resize, growing_beyond_limit)
+{
+	EXPECT_EQ(128 + SIGXFSZ, in_child(child_grows_beyond_limit, &self->fd));
+	EXPECT_EQ((off_t)(NR * page_size), lseek(self->fd, 0, SEEK_END));
+	EXPECT_EQ(NR, pool_read("stored"));
 }
 
 TEST_F(resize, shrinking_takes_pages_away)

@@ -98,13 +98,13 @@ struct mmapdemo_dirty_log {
 #define MMAPDEMO_IOC_INFO	_IOR(0xDA, 0x00, struct mmapdemo_info)
 
 /*
- * MMAPDEMO_IOC_RESIZE - change the size, as ftruncate(2) does to a file, but not
- * bounded by RLIMIT_FSIZE
+ * MMAPDEMO_IOC_RESIZE - change the size, as ftruncate(2) does to a file
  *
  * What lies behind the new end is gone, in every mapping and in private copies:
  * touching it raises SIGBUS. Growing adds a hole.
  *
  * Errors: EINVAL @size is 0, not a multiple of the page size, or too large
+ *         EFBIG  @size is a growth beyond RLIMIT_FSIZE; SIGXFSZ is raised, too
  */
 #define MMAPDEMO_IOC_RESIZE	_IOW(0xDA, 0x01, struct mmapdemo_resize)
 
