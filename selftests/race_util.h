@@ -30,6 +30,11 @@ static inline void stop_now(int *stop)
 	__atomic_store_n(stop, 1, __ATOMIC_RELEASE);
 }
 
+static inline void go_on(int *stop)
+{
+	__atomic_store_n(stop, 0, __ATOMIC_RELEASE);
+}
+
 /* Harvests and cleans @nr pages from 0 on. Return: how many extents. */
 static inline int harvest(int fd, size_t nr, struct mmapdemo_extent *extents,
 			  unsigned int max)
