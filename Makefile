@@ -15,7 +15,7 @@ $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)
 export CALLER := $(or $(wildcard $(PWD)),$(CURDIR))
 
 .DEFAULT_GOAL := modules
-.PHONY: help modules clean load unload demo vm test kernel
+.PHONY: help modules clean load unload demo vm test mutants kernel
 
 # What stands behind "##" at a target.
 describe = for t in $(1); do \
@@ -25,7 +25,7 @@ help:	## this list
 	@echo 'mmapdemo: a character device that shows how a driver serves mmap(2)'
 	@echo
 	@echo 'Try it in a virtual machine; nothing touches the kernel that runs here:'
-	@$(call describe,demo vm test kernel)
+	@$(call describe,demo vm test mutants kernel)
 	@echo
 	@echo 'Build it for a kernel, or use it on this machine:'
 	@$(call describe,modules load unload clean)
@@ -62,6 +62,9 @@ vm:	## a shell in the same guest, with your files and /dev/mmapdemo
 
 test:	## all tests, on a kernel with every debugging aid and on Debian's
 	@scripts/test.sh
+
+mutants:	## break the module in many ways; the tests are to notice each
+	@scripts/mutants.sh
 
 kernel:	## only get kernel KERNEL=... ready
 	@scripts/kernel.sh $(or $(KERNEL),6.12)

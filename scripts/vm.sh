@@ -10,6 +10,7 @@
 #   KERNEL=6.12     which kernel (kernel.sh lists them)
 #   CMD='...'       what bash runs in the guest; empty: an interactive shell
 #   PARAMS='...'    module parameters
+#   MODULE=FILE     the mmapdemo.ko to load; default: it is built from this tree
 #   RW=1            that directory is writable; else what the guest
 #                   writes goes to its memory and vanishes with it
 #   TIMEOUT=600     seconds after which the guest is ended; default: never
@@ -186,7 +187,7 @@ verdict()
 
 need qemu-system-x86:qemu-system-x86_64 xz-utils:xz
 KERNEL_DIR=$("$TOP/scripts/kernel.sh" "$KERNEL")
-MODULE=$("$TOP/scripts/build.sh" "$KERNEL" module)/tree/module/mmapdemo.ko
+MODULE=${MODULE:-$("$TOP/scripts/build.sh" "$KERNEL" module)/tree/module/mmapdemo.ko}
 busybox
 
 TERMINAL='' MERGED=''
