@@ -7,7 +7,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 
 # The scripts get these as the user typed them: make must not take a $ in CMD
 # for a variable of its own.
-SCRIPT_VARIABLES := KERNEL KERNELS CMD PARAMS RW TIMEOUT
+SCRIPT_VARIABLES := KERNEL KERNELS CMD PARAMS RW TIMEOUT REUSE
 $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)),\
 	$(eval override $v := $$(value $v))$(eval export $v)))
 
@@ -15,7 +15,7 @@ $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)
 export CALLER := $(or $(wildcard $(PWD)),$(CURDIR))
 
 .DEFAULT_GOAL := modules
-.PHONY: help modules clean load unload demo vm test mutants kernel
+.PHONY: help modules clean load unload demo vm test branches mutants kernel
 
 # What stands behind "##" at a target.
 describe = for t in $(1); do \
@@ -25,7 +25,7 @@ help:	## this list
 	@echo 'mmapdemo: a character device that shows how a driver serves mmap(2)'
 	@echo
 	@echo 'Try it in a virtual machine; nothing touches the kernel that runs here:'
-	@$(call describe,demo vm test mutants kernel)
+	@$(call describe,demo vm test branches mutants kernel)
 	@echo
 	@echo 'Build it for a kernel, or use it on this machine:'
 	@$(call describe,modules load unload clean)
@@ -34,7 +34,8 @@ help:	## this list
 	@echo "  CMD='...'      vm: run this instead of a shell; make fails when it does"
 	@echo '  RW=1           vm: keep what is written below the current directory'
 	@echo '  KERNEL=6.12    vm, kernel: which one; kernel with a wrong name lists them'
-	@echo "  KERNELS='...'  test: on which (default: 6.12-debug 6.12)"
+	@echo "  KERNELS='...'  test, branches: on which (test: 6.12-debug 6.12)"
+	@echo '  REUSE=1        branches: of the last run on each of them'
 	@echo "  PARAMS='...'   vm, load: module parameters, as in PARAMS='size=1G'"
 	@echo '  TIMEOUT=600    vm, test: end the guest after so many seconds'
 	@echo '  KDIR=...       modules, load: build directory of another kernel'
@@ -62,6 +63,9 @@ vm:	## a shell in the same guest, with your files and /dev/mmapdemo
 
 test:	## all tests, on a kernel with every debugging aid and on Debian's
 	@scripts/test.sh
+
+branches:	## all tests, and which branches of mmap they have proven
+	@scripts/branches.sh
 
 mutants:	## break the module in many ways; the tests are to notice each
 	@scripts/mutants.sh
