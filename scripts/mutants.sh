@@ -80,7 +80,9 @@ try()
 		return
 	fi
 	run_tests "$1" 300 "$(tests_of "$PATCHES/$1.patch")" || rc=$?
-	if [ $rc = 0 ]; then
+	if ! grep -q "$LOG_MARKER" "$WORK/$1/run/kernel.log"; then
+		printf 'BROKEN    %s: the guest did not come up: %s\n' "$1" "$(tail -n 1 "$WORK/$1/log")"
+	elif [ $rc = 0 ]; then
 		printf 'SURVIVED  %s: %s\n' "$1" "$(head -n 1 "$PATCHES/$1.patch")"
 	else
 		printf 'caught    %s: %s\n' "$1" "$(noticed_by "$1" $rc)"

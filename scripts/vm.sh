@@ -32,8 +32,8 @@ KERNEL=${KERNEL:-6.12}
 CALLER=${CALLER:-$PWD}
 
 # On a busy host an emulated CPU may stand still for long without anything
-# being wrong.
-WATCHDOGS='watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120'
+# being wrong, and at boot its timer may seem dead.
+PATIENCE='watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 no_timer_check'
 
 # KVM needs more than its device: without these flags it hangs.
 accelerator()
@@ -98,7 +98,7 @@ qemu_arguments()
 	QEMU=(qemu-system-x86_64 -machine q35 -accel "$ACCEL" -cpu max -smp 2 -m 2G
 		-nodefaults -no-user-config -display none -no-reboot
 		-kernel "$KERNEL_DIR/vmlinuz" -initrd "$RUN_PRIVATE/initramfs.gz"
-		-append "console=ttyS0 oops=panic panic=-1 random.trust_cpu=on $WATCHDOGS"
+		-append "console=ttyS0 oops=panic panic=-1 random.trust_cpu=on $PATIENCE"
 		-chardev "file,id=log,path=$LOG" -serial chardev:log
 		-device virtio-serial-pci
 		-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
