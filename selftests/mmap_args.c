@@ -187,7 +187,7 @@ TEST_F(mmap_args, A17_offset_and_length_overflow)
 /* What a kernel does not know, MAP_SHARED forgives and VALIDATE does not. */
 TEST_F(mmap_args, A18_A19_unknown_flags)
 {
-	char *free = reserve(_metadata, 1);
+	char *hole = reserve(_metadata, 1);
 	long mmaps;
 	int bit;
 
@@ -200,13 +200,13 @@ TEST_F(mmap_args, A18_A19_unknown_flags)
 	}
 	SAME_FLAGS(PROT_READ, MAP_SHARED, PROT_READ, MAP_SHARED_VALIDATE);
 	/* One that it knows, but that is no legacy flag. */
-	ASSERT_EQ(0, munmap(free, page_size));
+	ASSERT_EQ(0, munmap(hole, page_size));
 	mmaps = stat_read("mmap");
-	EXPECT_EQ(EOPNOTSUPP, mmap_errno_at(free, self->fd, 1, PROT_READ,
+	EXPECT_EQ(EOPNOTSUPP, mmap_errno_at(hole, self->fd, 1, PROT_READ,
 					    MAP_SHARED_VALIDATE |
 					    MAP_FIXED_NOREPLACE, 0));
 	EXPECT_EQ(mmaps, stat_read("mmap"));
-	EXPECT_EQ(0, mmap_errno_at(free, self->fd, 1, PROT_READ,
+	EXPECT_EQ(0, mmap_errno_at(hole, self->fd, 1, PROT_READ,
 				   MAP_SHARED | MAP_FIXED_NOREPLACE, 0));
 }
 
