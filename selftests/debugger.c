@@ -166,7 +166,7 @@ TEST_F(debugger, M14_holes)
 }
 
 #define CORE_PATTERN	"/proc/sys/kernel/core_pattern"
-#define CORE		"/tmp/mmapdemo-debugger-core"
+#define CORE		DEVICE "-core"
 
 /* Ends with a core of what @arg, a coredump_filter, says. */
 static int child_crashes(void *arg)

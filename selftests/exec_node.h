@@ -11,7 +11,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#define EXEC_MOUNT	"/tmp/mmapdemo-exec"
+#define EXEC_MOUNT	DEVICE "-exec"
 
 /*
  * Opens the device @fd through a node on a mount with @flags, both of which
