@@ -331,19 +331,17 @@ static pid_t start_dying(void)
 	pid_t pid = start_waiting();
 	int status;
 
-	if (ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXIT) ||
-	    kill(pid, SIGKILL) || waitpid(pid, &status, 0) != pid ||
-	    status >> 8 != (SIGTRAP | PTRACE_EVENT_EXIT << 8)) {
-		end_waiting(pid);
-		return -1;
-	}
-	return pid;
+	if (!ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXIT) &&
+	    !kill(pid, SIGKILL) && waitpid(pid, &status, 0) == pid &&
+	    status >> 8 == (SIGTRAP | PTRACE_EVENT_EXIT << 8))
+		return pid;
+	return -1;
 }
 
 /*
  * process_mrelease does to a dying process what the OOM reaper does
- * (__oom_reap_task_mm()): private memory goes, and what would fault it in again
- * is an error; shared mappings keep their PTEs, and the driver hears nothing.
+ * (__oom_reap_task_mm()): private copies go, and to make new ones is an error;
+ * shared mappings keep their PTEs, and the driver hears of neither.
  */
 TEST_F(fork_exec, S10_oom_reaper)
 {
@@ -371,7 +369,8 @@ TEST_F(fork_exec, S10_oom_reaper)
 	EXPECT_EQ(faults, stat_read("fault_read") + stat_read("fault_write") +
 			  stat_read("map_pages"));
 	EXPECT_EQ(0, pfn_in(pid, private));
-	EXPECT_EQ(-EFAULT, peek(pid, private));
+	EXPECT_EQ(-EFAULT, poke(pid, private, 8));
+	ptrace(PTRACE_DETACH, pid, NULL, NULL);
 	end_waiting(pid);
 	EXPECT_COUNTS(2, 2, 0);
 	close(pidfd);
