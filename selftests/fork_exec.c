@@ -175,7 +175,7 @@ static int child_touches(void *arg)
 /* Who shares the memory shares the mappings: there is nothing to open. */
 TEST_F(fork_exec, S06_shared_memory)
 {
-	static char stack[64 * 1024] __attribute__((aligned(16)));
+	static char stack[64 * 1024];
 	char *p = map_shared(_metadata, self->fd, 0, NR);
 	pid_t pid = vfork();
 	int status = -1;
