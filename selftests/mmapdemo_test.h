@@ -256,6 +256,17 @@ static inline char *reserve(struct __test_metadata *_metadata, size_t nr)
 	return start;
 }
 
+/* A mapping there: no window of fault-around begins in its middle. */
+static inline char *map_aligned(struct __test_metadata *_metadata, int fd,
+				int prot, int flags, size_t pgoff, size_t nr)
+{
+	char *p = reserve(_metadata, nr);
+
+	ASSERT_EQ(p, mmap(p, nr * page_size, prot, flags | MAP_FIXED, fd,
+			  pgoff * page_size));
+	return p;
+}
+
 /*
  * A page's contents, different for each page and @seed and in each word: a
  * page at the wrong place, or a shifted one, is noticed.

@@ -38,6 +38,23 @@ static inline int count_vmas(const char *p, size_t nr)
 	return count_vmas_of(DEVICE, p, nr);
 }
 
+/* Where in its file the VMA that has @p begins, in pages; -1: there is none. */
+static inline long vma_pgoff(const void *p)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long offset;
+	long pgoff = -1;
+	void *start, *end;
+	char line[512];
+
+	while (pgoff < 0 && fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%p-%p %*s %lx", &start, &end, &offset) == 3 &&
+		    p >= start && p < end)
+			pgoff = offset / page_size;
+	fclose(maps);
+	return pgoff;
+}
+
 /*
  * The line "@key: ..." of /proc/self/smaps for the VMA that has @p, without
  * its key. Return: whether there is one.
