@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Proves what userfaultfd does with a mapping of the device, which is little:
+ * faults are the device's to serve, and only what write-protects without
+ * asking anybody (WP_ASYNC) is allowed; and that PAGEMAP_SCAN finds the pages
+ * that were written, with that. Each test runs in both fault modes.
+ *
+ * The ids (V03, ...) name the branches of mmap that a test proves.
+ * Needs: see mmapdemo_test.h; CONFIG_USERFAULTFD, and where a test says so
+ * CONFIG_PTE_MARKER_UFFD_WP.
+ */
+#include "mmapdemo_test.h"
+#include "vma_info.h"
+
+#include <linux/fs.h>
+#include <linux/userfaultfd.h>
+#include <sys/syscall.h>
+
+/* For headers that are older than this. */
+#ifndef UFFD_FEATURE_WP_ASYNC
+#define UFFD_FEATURE_WP_ASYNC	(1 << 15)
+#endif
+#ifndef PAGEMAP_SCAN
+struct page_region {
+	__u64 start;
+	__u64 end;
+	__u64 categories;
+};
+
+struct pm_scan_arg {
+	__u64 size;
+	__u64 flags;
+	__u64 start;
+	__u64 end;
+	__u64 walk_end;
+	__u64 vec;
+	__u64 vec_len;
+	__u64 max_pages;
+	__u64 category_inverted;
+	__u64 category_mask;
+	__u64 category_anyof_mask;
+	__u64 return_mask;
+};
+
+#define PAGEMAP_SCAN		_IOWR('f', 16, struct pm_scan_arg)
+#define PM_SCAN_WP_MATCHING	(1 << 0)
+#define PM_SCAN_CHECK_WPASYNC	(1 << 1)
+#define PAGE_IS_WRITTEN		(1 << 1)
+#define PAGE_IS_FILE		(1 << 2)
+#define PAGE_IS_PRESENT		(1 << 3)
+#endif
+
+DEVICE_FIXTURE(uffd)
+
+/* A userfaultfd with these features; negative: an errno. */
+static int open_uffd(__u64 features)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC), error;
+
+	if (fd < 0 || !ioctl(fd, UFFDIO_API, &api))
+		return fd < 0 ? -errno : fd;
+	error = errno;
+	close(fd);
+	return -error;
+}
+
+static int watch(int uffd, void *p, size_t nr, __u64 mode)
+{
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)p, nr * page_size }, .mode = mode,
+	};
+
+	return ioctl(uffd, UFFDIO_REGISTER, &reg) ? errno : 0;
+}
+
+#define MISSING	UFFDIO_REGISTER_MODE_MISSING
+#define MINOR	UFFDIO_REGISTER_MODE_MINOR
+#define WP	UFFDIO_REGISTER_MODE_WP
+
+#define OPEN_UFFD(fd, features) do {					\
+	fd = open_uffd(features);					\
+	if (fd == -ENOSYS)						\
+		SKIP(return, "needs CONFIG_USERFAULTFD");		\
+	if (fd == -EINVAL && !kernel_before(6, 7))			\
+		SKIP(return, "needs CONFIG_PTE_MARKER_UFFD_WP");	\
+	ASSERT_LE(0, fd);						\
+} while (0)
+
+TEST_F(uffd, V03_refuses_to_serve_faults)
+{
+	const __u64 modes[] = {
+		MISSING, MINOR, WP, MISSING | WP, MISSING | MINOR | WP,
+	};
+	char *shared = map_shared(_metadata, self->fd, 0, 2);
+	char *private = map_private(_metadata, self->fd, 0, 2);
+	size_t i;
+	int fd;
+
+	OPEN_UFFD(fd, 0);
+	for (i = 0; i < ARRAY_SIZE(modes); i++) {
+		EXPECT_EQ(EINVAL, watch(fd, shared, 2, modes[i]));
+		EXPECT_EQ(EINVAL, watch(fd, private, 2, modes[i]));
+	}
+	EXPECT_FALSE(vma_has_flag(shared, "um"));
+	EXPECT_FALSE(vma_has_flag(shared, "uw"));
+	write_pages(shared, 2, 1);
+	EXPECT_EQ(2, pool_read("stored"));
+	close(fd);
+}
+
+/*
+ * VM_MIXEDMAP is among what no userfaultfd will have; and before 6.7 there is
+ * no WP_ASYNC to ask for.
+ */
+TEST_F(uffd, V03_write_protects_plain_mappings)
+{
+	int fd, other, ro, expected = variant->insert ? EINVAL : 0;
+	char *shared = map_shared(_metadata, self->fd, 0, 2);
+	char *private = map_private(_metadata, self->fd, 0, 2);
+	char *readable;
+
+	if (kernel_before(6, 7)) {
+		EXPECT_EQ(-EINVAL, open_uffd(UFFD_FEATURE_WP_ASYNC));
+		return;
+	}
+	OPEN_UFFD(fd, UFFD_FEATURE_WP_ASYNC);
+	OPEN_UFFD(other, UFFD_FEATURE_WP_ASYNC);
+	EXPECT_EQ(EINVAL, watch(fd, shared, 2, MISSING | WP));
+	EXPECT_EQ(EINVAL, watch(fd, shared, 2, MINOR));
+	EXPECT_EQ(expected, watch(fd, shared, 2, WP));
+	EXPECT_EQ(!expected, vma_has_flag(shared, "uw"));
+	EXPECT_EQ(expected, watch(fd, private, 2, WP));
+	EXPECT_EQ(expected ?: EBUSY, watch(other, shared, 2, WP));
+
+	ro = open(DEVICE, O_RDONLY);
+	readable = map(_metadata, ro, PROT_READ, MAP_SHARED, 0, 1);
+	EXPECT_EQ(expected ?: EPERM, watch(fd, readable, 1, WP));
+	close(ro);
+	close(fd);
+	EXPECT_FALSE(vma_has_flag(shared, "uw"));
+	EXPECT_EQ(expected, watch(other, shared, 2, WP));
+	close(other);
+}
+
+static int protect(int uffd, void *p, size_t nr)
+{
+	struct uffdio_writeprotect wp = {
+		.range = { (uintptr_t)p, nr * page_size },
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+
+	return ioctl(uffd, UFFDIO_WRITEPROTECT, &wp) ? errno : 0;
+}
+
+FIXTURE(uffd_async) {
+	struct device dev;
+	int fd, uffd;
+};
+
+FIXTURE_SETUP(uffd_async)
+{
+	if (kernel_before(6, 7))
+		SKIP(return, "needs WP_ASYNC, which is in Linux 6.7");
+	OPEN_UFFD(self->uffd, UFFD_FEATURE_WP_ASYNC);
+	device_setup(_metadata, &self->dev, false);
+	self->fd = self->dev.fd;
+}
+
+FIXTURE_TEARDOWN(uffd_async)
+{
+	close(self->uffd);
+	device_teardown(_metadata, &self->dev);
+}
+
+/* I03: write-protected by another, the next write is the device's to know. */
+TEST_F(uffd_async, V03_I03_next_write_is_noticed)
+{
+	char *p = map_shared(_metadata, self->fd, 0, 4);
+	long mkwrite;
+
+	write_pages(p, 3, 1);
+	ASSERT_EQ(0, watch(self->uffd, p, 4, WP));
+	ASSERT_EQ(0, protect(self->uffd, p, 4));
+	mkwrite = stat_read("mkwrite");
+	read_pages(p, 3);
+	EXPECT_EQ(mkwrite, stat_read("mkwrite"));
+	write_pages(p, 2, 2);
+	write_pages(p, 2, 3);
+	EXPECT_EQ(mkwrite + 2, stat_read("mkwrite"));
+	/* One that was not there yet comes into being as ever. */
+	write_pages(p + 3 * page_size, 1, 2);
+	EXPECT_EQ(4, pool_read("stored"));
+	EXPECT_EQ(4, pool_read("dirty"));
+	EXPECT_EQ(3, p[page_size]);
+}
+
+#define REGIONS	8
+
+/*
+ * Scans @nr pages at @p for those that have all of @categories. Return: how
+ * many regions of them there are; or an errno, negative.
+ */
+static int scan(char *p, size_t nr, __u64 categories, __u64 flags,
+		struct page_region *regions)
+{
+	struct pm_scan_arg arg = {
+		.size = sizeof(arg),
+		.flags = flags,
+		.start = (uintptr_t)p,
+		.end = (uintptr_t)p + nr * page_size,
+		.vec = (uintptr_t)regions,
+		.vec_len = REGIONS,
+		.category_mask = categories,
+		.return_mask = categories,
+	};
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	int found = ioctl(fd, PAGEMAP_SCAN, &arg);
+
+	if (found < 0)
+		found = -errno;
+	close(fd);
+	return found;
+}
+
+static bool is_region(const struct page_region *region, const char *p,
+		      size_t page, size_t nr)
+{
+	return region->start == (uintptr_t)p + page * page_size &&
+	       region->end == region->start + nr * page_size;
+}
+
+TEST_F(uffd, V04_scan)
+{
+	char *p = map_shared(_metadata, self->fd, 0, 8);
+	__u64 present = PAGE_IS_PRESENT | PAGE_IS_FILE;
+	struct page_region regions[REGIONS];
+
+	if (kernel_before(6, 7)) {
+		EXPECT_EQ(-ENOTTY, scan(p, 8, present, 0, regions));
+		return;
+	}
+	EXPECT_EQ(0, scan(p, 8, present, 0, regions));
+	write_pages(p + page_size, 2, 1);
+	write_pages(p + 5 * page_size, 1, 1);
+	ASSERT_EQ(2, scan(p, 8, present, 0, regions));
+	EXPECT_TRUE(is_region(&regions[0], p, 1, 2));
+	EXPECT_TRUE(is_region(&regions[1], p, 5, 1));
+	EXPECT_EQ(present, regions[0].categories);
+	EXPECT_EQ(-EPERM, scan(p, 8, PAGE_IS_WRITTEN, PM_SCAN_WP_MATCHING |
+			       PM_SCAN_CHECK_WPASYNC, regions));
+	EXPECT_EQ(3, pool_read("stored"));
+}
+
+/* Each scan finds what was written since the last one. */
+TEST_F(uffd_async, V04_scan_and_protect)
+{
+	char *p = map_shared(_metadata, self->fd, 0, 8);
+	__u64 flags = PM_SCAN_WP_MATCHING | PM_SCAN_CHECK_WPASYNC;
+	struct page_region regions[REGIONS];
+	long mkwrite;
+
+	ASSERT_EQ(0, watch(self->uffd, p, 8, WP));
+	write_pages(p, 8, 1);
+	ASSERT_EQ(1, scan(p, 8, PAGE_IS_WRITTEN, flags, regions));
+	EXPECT_TRUE(is_region(&regions[0], p, 0, 8));
+	EXPECT_EQ(0, scan(p, 8, PAGE_IS_WRITTEN, flags, regions));
+
+	mkwrite = stat_read("mkwrite");
+	write_pages(p + 3 * page_size, 1, 2);
+	write_pages(p + 5 * page_size, 2, 2);
+	read_pages(p, 8);
+	EXPECT_EQ(mkwrite + 3, stat_read("mkwrite"));
+	ASSERT_EQ(2, scan(p, 8, PAGE_IS_WRITTEN, flags, regions));
+	EXPECT_TRUE(is_region(&regions[0], p, 3, 1));
+	EXPECT_TRUE(is_region(&regions[1], p, 5, 2));
+	EXPECT_EQ(0, scan(p, 8, PAGE_IS_WRITTEN, flags, regions));
+	EXPECT_EQ(8, pool_read("dirty"));
+	EXPECT_EQ(2, p[5 * page_size]);
+	EXPECT_EQ(1, p[0]);
+}
+
+TEST_HARNESS_MAIN
