@@ -6,7 +6,8 @@
 #
 # Usage: build.sh KERNEL module|tour|selftests...
 #   module     -> tree/module/mmapdemo.ko, tree/kunit/mmapdemo_kunit.ko where
-#                 the kernel has KUnit
+#                 the kernel has KUnit; for a kernel whose name ends in -gcov
+#                 both count their lines, which no ordinary build does
 #   tour       -> tour
 #   selftests  -> selftests/, as kselftest's install makes it
 # In:  STRICT=1  a compiler's warning fails the build
@@ -33,8 +34,9 @@ build()
 
 build_module()
 {
-	local compiler
+	local compiler counting=()
 
+	[[ $KERNEL != *-gcov ]] || counting=(GCOV_PROFILE=y CFLAGS_GCOV="$GCOV_FLAGS")
 	compiler=$(grep -oE 'gcc-[0-9]+$' "$KERNEL_DIR/build/.kernelvariables" 2>/dev/null) || true
 	need rsync:rsync make:make libc6-dev:/usr/include/stdio.h "${compiler:-gcc}:${compiler:-gcc}" \
 		libelf1:/usr/lib/x86_64-linux-gnu/libelf.so.1
@@ -42,7 +44,7 @@ build_module()
 	# What a build left here is newer than its source, and stays.
 	rsync -a --delete --filter=':- .gitignore' "$TOP/Kbuild" "$TOP/.gitignore" \
 		"$TOP/module" "$TOP/kunit" "$OUT/tree/"
-	build "$OUT/module.log" -C "$KERNEL_DIR/build" M="$OUT/tree" W=1 modules
+	build "$OUT/module.log" -C "$KERNEL_DIR/build" M="$OUT/tree" W=1 "${counting[@]}" modules
 }
 
 build_tour()

@@ -9,10 +9,12 @@
 # Out: /run/mmapdemo/status     exit status of the command
 #      /run/mmapdemo/problems   what went wrong when the module was unloaded
 #      /run/mmapdemo/unloaded   the module's last line in the kernel log
+#      /run/mmapdemo/gcov/      what gcov counted since the boot, if it did
 #      /run/mmapdemo/finished   the guest got to its end
 SHARE=/run/mmapdemo
 # shellcheck source=/dev/null
 . $SHARE/settings
+COUNTS=/sys/kernel/debug/gcov
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin
 
 # So that modprobe finds the modules that belong to this kernel.
@@ -41,6 +43,12 @@ forget_boot_leaks()
 	[ "$CHECK_LEAKS" ] && [ -w /sys/kernel/debug/kmemleak ] || return
 	echo scan >/sys/kernel/debug/kmemleak
 	echo clear >/sys/kernel/debug/kmemleak
+}
+
+# Nor is what the boot ran a test's doing.
+forget_boot_counts()
+{
+	[ ! -w $COUNTS/reset ] || echo 1 >$COUNTS/reset
 }
 
 load_module()
@@ -120,6 +128,7 @@ start()
 
 	mount_modules
 	forget_boot_leaks
+	forget_boot_counts
 	if [ "$GUEST_TERMINAL" ]; then
 		setsid -cw bash "$0" on-terminal </dev/hvc0 >/dev/hvc0 2>&1
 	else
@@ -144,6 +153,21 @@ unload()
 	done
 }
 
+# Of the kernel's objects, and of modules, though they are gone by now: the
+# kernel keeps those counts, and adds to them when the module is loaded again.
+save_counts()
+{
+	local file
+
+	[ -d $COUNTS ] || return
+	(cd $COUNTS && find . -name '*.gcda') | while read -r file; do
+		mkdir -p "$SHARE/gcov/${file%/*}"
+		# cp would trust the size, which debugfs says is 0.
+		cat "$COUNTS/$file" >"$SHARE/gcov/$file"
+		cp -d "$COUNTS/${file%.gcda}.gcno" "$SHARE/gcov/${file%.gcda}.gcno"
+	done
+}
+
 finish()
 {
 	local module
@@ -151,6 +175,7 @@ finish()
 	for module in mmapdemo_kunit mmapdemo; do
 		grep -q "^$module " /proc/modules && unload $module
 	done
+	save_counts
 	dmesg | grep -o 'mmapdemo: unloaded.*' | tail -n 1 >$SHARE/unloaded
 	if [ "$CHECK_LEAKS" ] && [ -w /sys/kernel/debug/kmemleak ]; then
 		# kmemleak looks only at what is older than five seconds, and is

@@ -22,13 +22,15 @@ set -euo pipefail
 . "$(dirname "$0")/debs.sh"
 
 # NAME: what it is made from | version | suite if the machine's apt has it not
-# | configuration fragments | objects that its build compiles, about
+# | configuration fragments | objects that its build compiles, about | objects
+# that count their lines, for gcov
 kernels()
 {
 	cat <<-'TABLE'
 	6.1 image 6.1 bookworm
 	6.12 image 6.12 bookworm-security
 	6.12-debug source 6.12 bookworm-security small.config,debug.config 1420
+	6.12-gcov source 6.12 bookworm-security small.config,gcov.config 1400 mm/filemap.o,mm/memory.o,mm/mmap.o,mm/mprotect.o,mm/mremap.o,mm/vma.o
 	7.3 source 7.3 trixie-backports small.config 1350
 	TABLE
 }
@@ -46,6 +48,13 @@ configuration()
 
 	IFS=, read -ra names <<<"$FRAGMENTS"
 	(cd "$TOP/scripts" && cat "${names[@]}")
+}
+
+# What decides whether a kernel of the cache is the one that is asked for.
+recipe()
+{
+	configuration
+	[ -z "$COUNTED" ] || printf '%s\n' "$COUNTED" "$GCOV_FLAGS"
 }
 
 # cached WHERE PATTERN - the newest finished directory that matches
@@ -154,8 +163,12 @@ source_unpacked()
 
 build_get()
 {
-	local log=$CACHE/logs/kernel-$NAME.log
+	local log=$CACHE/logs/kernel-$NAME.log counting=()
 
+	# With GCOV_PROFILE_mmap.o Kbuild would take those of other directories, too.
+	# shellcheck disable=SC2016 # Kbuild fills that in, for each object
+	[ -z "$COUNTED" ] || counting=("CFLAGS_GCOV=$GCOV_FLAGS"
+		'GCOV_PROFILE=$(if $(filter $(obj)/$(target-stem).o,'"${COUNTED//,/ }"'),y)')
 	need bison:bison flex:flex bc:bc libelf-dev:/usr/include/libelf.h \
 		libc6-dev:/usr/include/stdio.h gcc:gcc make:make perl:perl kmod:depmod
 	source_get
@@ -164,7 +177,7 @@ build_get()
 	build_configure >"$log" 2>&1 || die "the configuration of $NAME failed" "$(tail -n 5 "$log")"
 	build_check_configuration
 	with_progress "building kernel $NAME (about $OBJECTS objects)" "$log" build_progress \
-		make -C "$SOURCE" O="$DIR/build" -j"$(nproc)" bzImage modules
+		make -C "$SOURCE" O="$DIR/build" -j"$(nproc)" "${counting[@]}" bzImage modules
 	make -s -C "$SOURCE" O="$DIR/build" kernelrelease >"$DIR/release"
 	ln -sfn build/arch/x86/boot/bzImage "$DIR/vmlinuz"
 	ln -sfn "$SOURCE" "$DIR/src"
@@ -205,8 +218,8 @@ if [ "${1-}" = --source ]; then
 fi
 [ $# = 1 ] || usage
 NAME=$1
-read -r KIND VERSION SUITE FRAGMENTS OBJECTS < <(kernels | awk -v n="$NAME" '
-	$1 == n { print $2, $3, $4, $5, $6 }') || usage
+read -r KIND VERSION SUITE FRAGMENTS OBJECTS COUNTED < <(kernels | awk -v n="$NAME" '
+	$1 == n { print $2, $3, $4, $5, $6, $7 }') || usage
 
 get()
 {
@@ -219,7 +232,7 @@ get()
 		fi
 		;;
 	source)
-		HASH=$(configuration | sha256sum | cut -c1-8)
+		HASH=$(recipe | sha256sum | cut -c1-8)
 		DIR=$(cached "kernels/$NAME" "*-$HASH") || build_get
 		;;
 	esac

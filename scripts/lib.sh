@@ -104,6 +104,12 @@ kselftest_source()
 	readlink -f "$("$TOP/scripts/kernel.sh" --source 6.12)/src"
 }
 
+# For what gcov counts: the kernel's own CFLAGS_GCOV, and one pass less. That
+# pass leads a jump past a test whose outcome is known from an earlier one, and
+# gcov would say of the line with the test that it did not run.
+GCOV_FLAGS='-fprofile-arcs -ftest-coverage -fno-tree-loop-im'
+GCOV_FLAGS+=' -fprofile-update=prefer-atomic -fno-thread-jumps'
+
 # with_progress LABEL LOG HOW_FAR COMMAND... - runs COMMAND with its output in
 # LOG; HOW_FAR is a command that prints how far it got. Ends with LOG's last
 # lines when COMMAND fails.
