@@ -43,6 +43,23 @@ static void dirty_logs_nothing_for_a_discarded_page(struct kunit *test)
 	folio_put(pinned);
 }
 
+static void dirty_logs_nothing_for_a_mapping_that_is_gone(struct kunit *test)
+{
+	struct store_test *st = test->priv;
+	struct address_space *mapping = mmapdemo_store_mapping(&st->store);
+	struct folio *pinned;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, 3, false)));
+	pinned = mmapdemo_store_get(&st->store, 3);
+	KUNIT_ASSERT_NOT_NULL(test, pinned);
+	mmapdemo_store_discard(&st->store, 3, 4);
+	/* Who read folio->mapping before the discard calls this after it. */
+	KUNIT_EXPECT_FALSE(test, mapping->a_ops->dirty_folio(mapping, pinned));
+	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 0);
+	KUNIT_EXPECT_FALSE(test, folio_test_dirty(pinned));
+	folio_put(pinned);
+}
+
 struct clean_param {
 	const char *description;
 	pgoff_t start, last;
@@ -85,6 +102,25 @@ static void dirty_clean_cleans_a_range(struct kunit *test)
 		wrong += is_dirty(st, pgoff) ==
 			 (pgoff >= param->start && pgoff <= param->last);
 	KUNIT_EXPECT_EQ(test, wrong, 0);
+}
+
+static void dirty_clean_passes_over_a_discarded_page(struct kunit *test)
+{
+	struct store_test *st = test->priv;
+	struct folio *folio = touch(st, 3, true);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	/*
+	 * What the walk finds if the page is discarded while it waits for the
+	 * lock, and then marked by somebody who had it pinned.
+	 */
+	folio->mapping = NULL;
+	KUNIT_EXPECT_EQ(test, mmapdemo_dirty_clean(&st->store, 0, 9), 0);
+	KUNIT_EXPECT_FALSE(test, folio_test_locked(folio));
+	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1);
+	folio->mapping = mmapdemo_store_mapping(&st->store);
+	KUNIT_EXPECT_TRUE(test, is_dirty(st, 3));
+	KUNIT_EXPECT_EQ(test, mmapdemo_dirty_clean(&st->store, 0, 9), 1);
 }
 
 /* Slots 2 and 3, 5, and 40 to 79: three extents, one of many batches. */
@@ -166,6 +202,36 @@ static void dirty_harvest_clears_its_range_only(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, is_dirty(st, 41));
 }
 
+/* The walk goes by the marks; another cleaner takes the flag away first. */
+static void dirty_harvest_skips_what_another_cleans(struct kunit *test)
+{
+	struct mmapdemo_harvest *h = dirty_three_extents(test);
+	struct store_test *st = test->priv;
+	struct folio *lone = touch(st, 5, false);
+	struct folio *second = touch(st, 41, false);
+	int clear;
+
+	KUNIT_ASSERT_NOT_NULL(test, h);
+	h->last = NR_SLOTS - 1;
+	for (clear = 0; clear < 2; clear++) {
+		h->next = 0;
+		h->nr = 0;
+		h->clear = clear;
+		folio_clear_dirty(lone);
+		folio_clear_dirty(second);
+		mmapdemo_dirty_harvest(&st->store, h, MMAPDEMO_HARVEST_MAX);
+		folio_set_dirty(lone);
+		folio_set_dirty(second);
+
+		KUNIT_ASSERT_EQ(test, h->nr, 3);
+		expect_extent(test, h, 0, 2, 2);
+		expect_extent(test, h, 1, 40, 1);
+		expect_extent(test, h, 2, 42, 38);
+	}
+	/* Of 43, those that the other cleaner is at. */
+	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 2);
+}
+
 static void dirty_restore_undoes_a_harvest(struct kunit *test)
 {
 	struct mmapdemo_harvest *h = dirty_three_extents(test);
@@ -184,14 +250,33 @@ static void dirty_restore_undoes_a_harvest(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, is_hole(st, 5));
 }
 
+static void dirty_restore_adds_nothing_that_was_not_cleared(struct kunit *test)
+{
+	struct mmapdemo_harvest *h = dirty_three_extents(test);
+	struct store_test *st = test->priv;
+
+	KUNIT_ASSERT_NOT_NULL(test, h);
+	h->last = NR_SLOTS - 1;
+	mmapdemo_dirty_harvest(&st->store, h, MMAPDEMO_HARVEST_MAX);
+	KUNIT_EXPECT_EQ(test, h->nr, 3);
+	/* Somebody else cleans them: that is not ours to undo. */
+	mmapdemo_dirty_clean(&st->store, 0, NR_SLOTS);
+	mmapdemo_dirty_restore(&st->store, h, 0);
+	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 0);
+}
+
 static struct kunit_case dirty_cases[] = {
 	KUNIT_CASE(dirty_logs_a_write_once),
 	KUNIT_CASE(dirty_logs_nothing_for_a_discarded_page),
+	KUNIT_CASE(dirty_logs_nothing_for_a_mapping_that_is_gone),
 	KUNIT_CASE_PARAM(dirty_clean_cleans_a_range, clean_gen_params),
+	KUNIT_CASE(dirty_clean_passes_over_a_discarded_page),
 	KUNIT_CASE(dirty_harvest_merges_neighbours),
 	KUNIT_CASE(dirty_harvest_goes_on_where_it_stopped),
 	KUNIT_CASE(dirty_harvest_clears_its_range_only),
+	KUNIT_CASE(dirty_harvest_skips_what_another_cleans),
 	KUNIT_CASE(dirty_restore_undoes_a_harvest),
+	KUNIT_CASE(dirty_restore_adds_nothing_that_was_not_cleared),
 	{ }
 };
 

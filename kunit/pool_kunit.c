@@ -214,6 +214,31 @@ static void pool_skips_a_spare_page_that_is_poisoned(struct kunit *test)
 #endif
 }
 
+/* memory_failure() sets the flag first, and takes its reference then. */
+static void pool_forgets_a_page_just_poisoned(struct kunit *test)
+{
+#ifdef CONFIG_MEMORY_FAILURE
+	struct pool_test *pt = test->priv;
+	struct folio *bad;
+
+	pt->pool.cap = 1;
+	KUNIT_ASSERT_EQ(test, take(pt), 0);
+	bad = pt->folios[0];
+	SetPageHWPoison(folio_page(bad, 0));
+	give(pt);
+	KUNIT_EXPECT_EQ(test, held(pt), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&pt->pool.nr_forgotten), 1);
+
+	/* The allocator takes no such page: what it left to nobody is ours. */
+	KUNIT_ASSERT_EQ(test, folio_ref_count(bad), 0);
+	ClearPageHWPoison(folio_page(bad, 0));
+	init_page_count(folio_page(bad, 0));
+	folio_put(bad);
+#else
+	kunit_skip(test, "needs CONFIG_MEMORY_FAILURE");
+#endif
+}
+
 static void pool_shrink_gives_back_what_is_spare(struct kunit *test)
 {
 	struct pool_test *pt = test->priv;
@@ -361,6 +386,7 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(pool_clears_flags_of_what_it_recycles),
 	KUNIT_CASE(pool_forgets_what_others_use),
 	KUNIT_CASE(pool_skips_a_spare_page_that_is_poisoned),
+	KUNIT_CASE(pool_forgets_a_page_just_poisoned),
 	KUNIT_CASE(pool_shrink_gives_back_what_is_spare),
 	KUNIT_CASE(pool_finds_spare_pages_of_another_cpu),
 	KUNIT_CASE(pool_serves_several_threads),

@@ -63,6 +63,19 @@ static void store_grab_stops_at_the_end(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, stored(st), 1);
 }
 
+static void store_grab_refuses_a_page_that_a_truncate_removes(struct kunit *test)
+{
+	struct store_test *st = test->priv;
+	struct folio *folio = touch(st, 5, false);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	/* Between the two halves of mmapdemo_store_resize(). */
+	i_size_write(st->store.inode, 5 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(touch(st, 5, false)), -ERANGE);
+	KUNIT_EXPECT_FALSE(test, folio_test_locked(folio));
+	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1);
+}
+
 static void store_grab_stops_at_the_cap(struct kunit *test)
 {
 	struct store_test *st = test->priv;
@@ -306,6 +319,7 @@ static struct kunit_case store_cases[] = {
 	KUNIT_CASE(store_grab_makes_a_page),
 	KUNIT_CASE(store_grab_finds_the_same_page),
 	KUNIT_CASE(store_grab_stops_at_the_end),
+	KUNIT_CASE(store_grab_refuses_a_page_that_a_truncate_removes),
 	KUNIT_CASE(store_grab_stops_at_the_cap),
 	KUNIT_CASE_PARAM(store_discard_removes_a_range, range_gen_params),
 	KUNIT_CASE(store_discard_of_no_range_removes_nothing),
