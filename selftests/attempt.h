@@ -7,15 +7,13 @@
 #define MMAPDEMO_ATTEMPT_H
 
 #include "mmapdemo_test.h"
+#include "limit_util.h"
 
 #include <sys/sysinfo.h>
-#include <sys/syscall.h>
 
 #ifndef __NR_mseal
 #define __NR_mseal	462
 #endif
-
-#define OVERCOMMIT	"/proc/sys/vm/overcommit_memory"
 
 /* The errno of a call that returned @ret; 0: it went well. */
 static inline int error_of(long ret)

@@ -8,7 +8,7 @@
  * Needs: io_uring or AF_XDP where a test says so; see mmapdemo_test.h.
  */
 #include "other_process.h"
-#include "page_flags.h"
+#include "page_info.h"
 #include "pin.h"
 #include "vma_info.h"
 

@@ -10,7 +10,7 @@
  */
 #include "advice.h"
 #include "map_limit.h"
-#include "privileges.h"
+#include "limit_util.h"
 #include "vma_info.h"
 
 #include <linux/prctl.h>

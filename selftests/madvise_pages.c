@@ -10,8 +10,8 @@
  * mmapdemo_test.h.
  */
 #include "advice.h"
-#include "page_flags.h"
-#include "privileges.h"
+#include "page_info.h"
+#include "limit_util.h"
 #include "vma_info.h"
 
 #ifndef SYS_mseal

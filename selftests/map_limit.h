@@ -9,21 +9,11 @@
 
 #include "attempt.h"
 
-#define MAX_MAP_COUNT	"/proc/sys/vm/max_map_count"
-#define MANY_MAPS	1000
-
-/* What the kernel counts for the caller; [vsyscall] is nobody's VMA. */
-static inline int map_count(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "r");
-	char line[512];
-	int count = 0;
-
-	while (fgets(line, sizeof(line), maps))
-		count += !strstr(line, "[vsyscall]");
-	fclose(maps);
-	return count;
-}
+/*
+ * More than most processes have. Nor can it be a lot more: a kernel that checks
+ * its VMAs at each change takes long to make them.
+ */
+#define MANY_MAPS	560
 
 /* Return: whether the caller, a child, has MANY_MAPS VMAs more. */
 static inline bool make_many_maps(void)
@@ -40,19 +30,21 @@ static inline bool make_many_maps(void)
 
 /*
  * Runs @call with room for @room more VMAs; in a child of the function below.
- * Return: what @call returned.
+ * Return: what @call returned, with its errno.
  */
 static inline int at_map_limit(int room, int (*call)(void *), void *arg)
 {
 	char old[16] = "", limit[16];
-	int ret;
+	int ret, error;
 
 	if (read_file(MAX_MAP_COUNT, old, sizeof(old)))
 		abort();
-	snprintf(limit, sizeof(limit), "%d", map_count() + room);
+	snprintf(limit, sizeof(limit), "%ld", map_count() + room);
 	write_file(MAX_MAP_COUNT, limit);
 	ret = call(arg);
+	error = errno;
 	write_file(MAX_MAP_COUNT, old);
+	errno = error;
 	return ret;
 }
 
@@ -67,6 +59,31 @@ static inline int in_child_with_map_limit(int (*fn)(void *), void *arg)
 	ret = in_child(fn, arg);
 	write_file(MAX_MAP_COUNT, old);
 	return ret;
+}
+
+struct call_at_limit {
+	int (*call)(void *arg);
+	void *arg;
+};
+
+static inline int child_at_map_limit(void *arg)
+{
+	struct call_at_limit *c = arg;
+
+	if (!make_many_maps())
+		return 255;
+	return at_map_limit(0, c->call, c->arg) ? errno : 0;
+}
+
+/*
+ * Calls @call, which returns 0 or sets errno, in a child that has reached the
+ * limit. Return: that errno; 0: it went well; 255: the limit cannot be reached.
+ */
+static inline int errno_at_map_limit(int (*call)(void *arg), void *arg)
+{
+	struct call_at_limit c = { call, arg };
+
+	return in_child_with_map_limit(child_at_map_limit, &c);
 }
 
 #endif /* MMAPDEMO_MAP_LIMIT_H */

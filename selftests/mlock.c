@@ -9,7 +9,7 @@
  * Needs: see mmapdemo_test.h.
  */
 #include "mmapdemo_test.h"
-#include "privileges.h"
+#include "limit_util.h"
 #include "vma_info.h"
 
 #define NR	8

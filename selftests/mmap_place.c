@@ -9,7 +9,7 @@
  * Needs: see mmapdemo_test.h; sysctls of vm, which are set back.
  */
 #include "mmapdemo_test.h"
-#include "limits.h"
+#include "limit_util.h"
 #include "mmap_call.h"
 #include "vma_info.h"
 

@@ -10,7 +10,7 @@
  */
 #include "mmapdemo_test.h"
 #include "map_limit.h"
-#include "page_flags.h"
+#include "page_info.h"
 #include "vma_info.h"
 
 #include <sched.h>

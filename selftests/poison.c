@@ -11,6 +11,7 @@
  * one page less.
  */
 #include "mmapdemo_test.h"
+#include "page_info.h"
 
 #include <sys/uio.h>
 
@@ -27,11 +28,6 @@ FIXTURE(poison) {
 };
 
 FAULT_MODES(poison);
-
-static unsigned long long pfn_of(const void *p)
-{
-	return pagemap_entry(p) & ((1ULL << 55) - 1);
-}
 
 FIXTURE_SETUP(poison)
 {

@@ -4,8 +4,8 @@
  * how near a process is to them. A sysctl is everybody's: change it for as few
  * calls as possible, with nothing among them that can end the test.
  */
-#ifndef MMAPDEMO_LIMITS_H
-#define MMAPDEMO_LIMITS_H
+#ifndef MMAPDEMO_LIMIT_UTIL_H
+#define MMAPDEMO_LIMIT_UTIL_H
 
 #include <linux/capability.h>
 #include <sys/resource.h>
@@ -53,6 +53,12 @@ static inline bool drop_capability(int cap)
 	return !syscall(SYS_capset, &header, data);
 }
 
+/* Limits what the caller may mlock to @len bytes. */
+static inline bool limit_memlock(size_t len)
+{
+	return drop_capability(CAP_IPC_LOCK) && limit(RLIMIT_MEMLOCK, len);
+}
+
 /* The VMAs of the caller, as the kernel counts them: [vsyscall] is none. */
 static inline long map_count(void)
 {
@@ -66,4 +72,4 @@ static inline long map_count(void)
 	return count;
 }
 
-#endif /* MMAPDEMO_LIMITS_H */
+#endif /* MMAPDEMO_LIMIT_UTIL_H */
