@@ -76,7 +76,7 @@ shift
 KERNEL_DIR=$("$TOP/scripts/kernel.sh" "$KERNEL")
 OUT=$CACHE/build/$(printf %s "$TOP" | sha256sum | cut -c1-8)/$KERNEL-$(basename "$KERNEL_DIR")
 mkdir -p "$OUT"
-lock build
+lock "build-$(basename "$(dirname "$OUT")")-$KERNEL"
 for what; do
 	"build_$what"
 done

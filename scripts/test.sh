@@ -6,7 +6,7 @@
 #
 # Usage: test.sh, with in the environment:
 #   KERNELS='6.12-debug 6.12'  on which kernels
-#   TIMEOUT=900                seconds that each guest may take
+#   TIMEOUT=2400               seconds that each guest may take
 # The last line on stdout is "N passed, N failed, N skipped". A kernel report,
 # a leak, a module that does not unload and a guest that dies or hangs each
 # count as one failed test.
@@ -15,7 +15,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 KERNELS=${KERNELS:-6.12-debug 6.12}
-export TIMEOUT=${TIMEOUT:-900} CHECK_LEAKS=1 CALLER=$TOP
+export TIMEOUT=${TIMEOUT:-2400} CHECK_LEAKS=1 CALLER=$TOP
 PASSED=0 FAILED=0 SKIPPED=0
 
 # heartbeat KERNEL - passes on the guest's lines, and says after some silence

@@ -8,12 +8,9 @@
 
 #include "mmapdemo_test.h"
 #include "limit_util.h"
+#include "seal.h"
 
 #include <sys/sysinfo.h>
-
-#ifndef __NR_mseal
-#define __NR_mseal	462
-#endif
 
 /* The errno of a call that returned @ret; 0: it went well. */
 static inline int error_of(long ret)
@@ -32,12 +29,6 @@ static inline void *results_alloc(size_t size)
 {
 	return mmap(NULL, size, PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-}
-
-/* Older libcs have no name for it, and 6.1 fails with ENOSYS. */
-static inline int seal(void *p, size_t len)
-{
-	return syscall(__NR_mseal, p, len, 0);
 }
 
 /* More pages than any machine of this one's memory can promise. */

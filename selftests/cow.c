@@ -197,7 +197,7 @@ static int child_copies_nothing(void *arg)
 }
 
 /* G03: the page that was made ready for the copy goes back. */
-TEST_F_TIMEOUT(cow, G03_no_page_is_lost, 120)
+TEST_F(cow, G03_no_page_is_lost)
 {
 	char *past = map_private(_metadata, self->fd, self->dev.nr_pages - 1,
 				 2) + page_size;
@@ -224,7 +224,7 @@ static int child_copies_too_much(void *arg)
  * the group's OOM killer ends the process; no SIGBUS, and no endless retry.
  * Before that the device made pages, which are nobody's and stay.
  */
-TEST_F_TIMEOUT(cow, G05_memcg_limit, 120)
+TEST_F(cow, G05_memcg_limit)
 {
 	char *p = map_private(_metadata, self->fd, 0, 2048);
 	const char *missing = cgroup_make(ROOM);

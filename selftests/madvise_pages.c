@@ -12,11 +12,8 @@
 #include "advice.h"
 #include "page_info.h"
 #include "limit_util.h"
+#include "seal.h"
 #include "vma_info.h"
-
-#ifndef SYS_mseal
-#define SYS_mseal	462
-#endif
 
 #define NR	4
 
@@ -315,9 +312,8 @@ static int child_discards_sealed(void *arg)
 	write_pages(s->private, 2, 7);
 	if (mprotect(s->private, len, PROT_READ))
 		return 1;
-	if (syscall(SYS_mseal, s->shared, len, 0) ||
-	    syscall(SYS_mseal, s->private, len, 0) ||
-	    syscall(SYS_mseal, s->anonymous, len, 0))
+	if (seal(s->shared, len, 0) || seal(s->private, len, 0) ||
+	    seal(s->anonymous, len, 0))
 		return 2;
 	if (advise(s->anonymous, len, MADV_DONTNEED) != EPERM)
 		return 3;

@@ -11,14 +11,11 @@
  */
 #include "mmapdemo_test.h"
 #include "ftrace.h"
+#include "seal.h"
 #include "vma_info.h"
 
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
-
-#ifndef SYS_mseal
-#define SYS_mseal	462
-#endif
 
 #define RW	(PROT_READ | PROT_WRITE)
 
@@ -148,7 +145,7 @@ static int child_seals(void *arg)
 	p[0] = 1;
 	p[3 * page_size] = 1;
 	hooks = hooks_read();
-	if (syscall(SYS_mseal, p, 8 * page_size, 0))
+	if (seal(p, 8 * page_size, 0))
 		return errno == ENOSYS ? 100 : 2;
 	if (mmap(p, 8 * page_size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) !=
 	    MAP_FAILED || errno != EPERM)

@@ -30,6 +30,10 @@
 #include "kselftest_harness.h"
 #include "../module/uapi/mmapdemo.h"
 
+/* A busy host can be ten times slower than its emulated CPU ever is. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	300
+
 #define DEVICE		"/dev/mmapdemo"
 #define STATS		"/sys/kernel/debug/mmapdemo/stats"
 #define POOL		"/sys/kernel/debug/mmapdemo/pool"

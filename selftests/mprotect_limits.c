@@ -70,7 +70,7 @@ static int child_seals_the_middle(void *arg)
 	struct refusal *r = arg;
 	char *p = mmap(NULL, 3 * page_size, PROT_READ, MAP_SHARED, r->fd, 0);
 
-	r->set = error_of(seal(p + page_size, page_size));
+	r->set = seal(p + page_size, page_size, 0);
 	r->denied = error_of(mprotect(p, 3 * page_size, RW));
 	r->before = can_write(p, 1);
 	r->after = can_write(p + 2 * page_size, 1);

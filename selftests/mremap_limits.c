@@ -254,7 +254,7 @@ static int child_remaps_sealed(void *arg)
 	struct sealed *s = arg;
 	int *error = s->error;
 
-	s->set = error_of(seal(s->p, LEN));
+	s->set = seal(s->p, LEN, 0);
 	if (s->set)
 		return 0;
 	*error++ = error_of((long)mremap(s->p, LEN, LEN, 0));

@@ -6,22 +6,11 @@
 #ifndef MMAPDEMO_MSEAL_UTIL_H
 #define MMAPDEMO_MSEAL_UTIL_H
 
-#include <sys/syscall.h>
-
 #include "mmapdemo_test.h"
+#include "seal.h"
 #include "vma_info.h"
 
-#ifndef SYS_mseal
-#define SYS_mseal	462
-#endif
-
 #define NR	8
-
-/* Return: 0, or the errno. */
-static inline int seal(void *p, size_t len, unsigned long flags)
-{
-	return syscall(SYS_mseal, p, len, flags) ? errno : 0;
-}
 
 static inline bool can_seal(void)
 {

@@ -11,14 +11,11 @@
 #include "mmapdemo_test.h"
 #include "map_limit.h"
 #include "page_info.h"
+#include "seal.h"
 #include "vma_info.h"
 
 #include <sched.h>
 #include <sys/syscall.h>
-
-#ifndef SYS_mseal
-#define SYS_mseal	462
-#endif
 
 DEVICE_FIXTURE(munmap)
 
@@ -98,7 +95,7 @@ static int child_unmaps_sealed(void *arg)
 {
 	struct sealed *s = arg;
 
-	if (syscall(SYS_mseal, s->second, 2 * page_size, 0))
+	if (seal(s->second, 2 * page_size, 0))
 		return 1;
 	if (!munmap(s->second, 2 * page_size) || errno != EPERM)
 		return 2;
