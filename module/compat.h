@@ -9,6 +9,7 @@
 
 #include <linux/gfp.h>
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 #include <linux/version.h>
@@ -48,6 +49,13 @@ static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 {
 	vma->vm_flags |= flags;
 }
+#endif
+
+/* 1d024e7a8dab ("mm: remove enum page_entry_size"), 6.6 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#define MMAPDEMO_FAULT_ORDER	enum page_entry_size
+#else
+#define MMAPDEMO_FAULT_ORDER	unsigned int
 #endif
 
 /*
@@ -116,6 +124,34 @@ static inline void mmapdemo_shrinker_destroy(struct shrinker *shrinker)
 {
 	shrinker_free(shrinker);
 }
+#endif
+
+/*
+ * 529ce23a764f ("mm: switch mm->get_unmapped_area() to a flag"), 6.10; the
+ * first argument has gone by 7.3.
+ */
+static inline unsigned long
+mmapdemo_get_unmapped_area(struct file *file, unsigned long addr,
+			   unsigned long len, unsigned long pgoff,
+			   unsigned long flags)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+	return current->mm->get_unmapped_area(file, addr, len, pgoff, flags);
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
+	return mm_get_unmapped_area(current->mm, file, addr, len, pgoff, flags);
+#else
+	return mm_get_unmapped_area(file, addr, len, pgoff, flags);
+#endif
+}
+
+/*
+ * By 7.3 zap_vma_ptes has its new name, and .mmap_prepare, which came with
+ * 6.16, its actions and vm_operations_struct.mapped.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
+#define zap_special_vma_range	zap_vma_ptes
+#else
+#define MMAPDEMO_HAVE_MMAP_PREPARE
 #endif
 
 #endif /* _MMAPDEMO_COMPAT_H */
