@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * mmapdemo_hooks.ko, whose hooks answer as a test tells them (kunit/hooks.c).
+ *
+ * Each test loads it and, when its process is gone with all its mappings,
+ * unloads it: were a reference on a file left somewhere, that would fail. Needs
+ * the module's file in the environment variable MMAPDEMO_HOOKS_KO, or where
+ * the build puts it beside the one in MMAPDEMO_KO.
+ */
+#ifndef MMAPDEMO_HOOKS_H
+#define MMAPDEMO_HOOKS_H
+
+#include "mmapdemo_test.h"
+
+#include <libgen.h>
+#include <limits.h>
+#include <sys/syscall.h>
+
+#define HOOKS		"/dev/mmapdemo_hooks"
+#define HOOKS_BARE	"/dev/mmapdemo_hooks_bare"
+#define HOOKS_PREPARE	"/dev/mmapdemo_hooks_prepare"
+
+#define RW	(PROT_READ | PROT_WRITE)
+
+static char hooks_ko[PATH_MAX];
+
+static void __attribute__((constructor)) require_hooks(void)
+{
+	const char *ko = getenv("MMAPDEMO_HOOKS_KO");
+	char path[PATH_MAX];
+
+	if (ko) {
+		snprintf(hooks_ko, sizeof(hooks_ko), "%s", ko);
+	} else {
+		ko = getenv("MMAPDEMO_KO");
+		snprintf(path, sizeof(path), "%s", ko ? ko : "");
+		snprintf(hooks_ko, sizeof(hooks_ko),
+			 "%.4000s/../kunit/mmapdemo_hooks.ko", dirname(path));
+	}
+	if (access(hooks_ko, R_OK)) {
+		ksft_print_header();
+		ksft_exit_skip("needs mmapdemo_hooks.ko in MMAPDEMO_HOOKS_KO\n");
+	}
+}
+
+static inline int hooks_unload(void)
+{
+	return syscall(SYS_delete_module, "mmapdemo_hooks", O_NONBLOCK);
+}
+
+static inline int hooks_load(void)
+{
+	int fd = open(hooks_ko, O_RDONLY | O_CLOEXEC), ret;
+
+	/* A test that was killed may have left it. */
+	hooks_unload();
+	ret = syscall(SYS_finit_module, fd, "", 0);
+	close(fd);
+	return ret;
+}
+
+/* A FIXTURE with an open @node of the module, as that is at first. */
+#define HOOKS_FIXTURE(fixture, node)					\
+	FIXTURE(fixture) {						\
+		int fd;							\
+	};								\
+	FIXTURE_SETUP(fixture)						\
+	{								\
+		ASSERT_EQ(0, hooks_load())				\
+			TH_LOG("insmod: %s", strerror(errno));		\
+		self->fd = open(node, O_RDWR);				\
+		ASSERT_LE(0, self->fd);					\
+	}								\
+	/* In the parent: the test's mappings are gone. */		\
+	FIXTURE_TEARDOWN_PARENT(fixture)				\
+	{								\
+		EXPECT_EQ(0, hooks_unload())				\
+			TH_LOG("rmmod: %s", strerror(errno));		\
+	}
+
+/* Changes settings, in lines "NAME VALUE". Return: 0, or an errno, negative. */
+static inline int hooks_set(int fd, const char *lines)
+{
+	ssize_t len = strlen(lines);
+
+	return write(fd, lines, len) == len ? 0 : -errno;
+}
+
+/* A counter or a result. */
+static inline long hooks_read(int fd, const char *name)
+{
+	size_t len = strlen(name);
+	char text[2048] = "", *line;
+
+	if (pread(fd, text, sizeof(text) - 1, 0) < 0)
+		abort();
+	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		if (!strncmp(line, name, len) && line[len] == ':')
+			return atol(line + len + 1);
+	fprintf(stderr, "%s: no line \"%s\"\n", HOOKS, name);
+	abort();
+}
+
+/* Page @pgoff of an open file is full of this letter. */
+static inline char hooks_letter(size_t pgoff)
+{
+	return 'a' + pgoff % 26;
+}
+
+/* Return: the errno of an mmap that should fail; 0: it did not. */
+static inline int hooks_mmap_errno(int fd, void *addr, size_t nr, int flags)
+{
+	void *p = mmap(addr, nr * page_size, PROT_READ, flags, fd, 0);
+
+	return p == MAP_FAILED ? errno : 0;
+}
+
+#endif /* MMAPDEMO_HOOKS_H */
