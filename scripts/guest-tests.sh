@@ -13,6 +13,7 @@ set -u
 BUILD=$1
 RESULTS=/run/mmapdemo/results
 export MMAPDEMO_KO=$BUILD/tree/module/mmapdemo.ko
+export MMAPDEMO_HOOKS_KO=$BUILD/tree/kunit/mmapdemo_hooks.ko
 mkdir -p $RESULTS/kunit $RESULTS/kselftest
 
 kunit()
