@@ -62,7 +62,7 @@ FIXTURE_TEARDOWN(poison)
 	device_teardown(_metadata, &self->dev);
 }
 
-/* E06: by any access that needs a new PTE; the neighbours can be used. */
+/* E06, F03: by any access that needs a new PTE; the neighbours can be used. */
 TEST_F(poison, fault)
 {
 	char *shared = map_shared(_metadata, self->fd, 0, NR);
