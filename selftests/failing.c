@@ -264,10 +264,11 @@ static const char *check_populate(struct stage *s)
 
 TEST_F_TIMEOUT(failing, populate_read, RACE_TIMEOUT)
 {
-	EXPECT_LE(4, fail_each(_metadata, &self->stage, &(struct call){
+	fail_each(_metadata, &self->stage, &(struct call){
 		.prepare = prepare_shared, .run = run_populate_read,
 		.check = check_populate, .drain = true,
-	}).denied);
+		.least = 4,
+	});
 }
 
 static const char *check_populate_write(struct stage *s)
@@ -279,10 +280,11 @@ static const char *check_populate_write(struct stage *s)
 
 TEST_F_TIMEOUT(failing, populate_write, RACE_TIMEOUT)
 {
-	EXPECT_LE(4, fail_each(_metadata, &self->stage, &(struct call){
+	fail_each(_metadata, &self->stage, &(struct call){
 		.prepare = prepare_shared, .run = run_populate_write,
 		.check = check_populate_write, .drain = true,
-	}).denied);
+		.least = 4,
+	});
 }
 
 static const char *check_populate_private(struct stage *s)
@@ -308,7 +310,7 @@ TEST_F_TIMEOUT(failing, G05_populate_private, RACE_TIMEOUT)
 	});
 
 	EXPECT_LE(6, tally.denied);
-	EXPECT_LE(5, self->stage.seen);
+	EXPECT_LE(3, self->stage.seen);
 }
 
 TEST_HARNESS_MAIN

@@ -4,7 +4,8 @@
  * caller's memory. That memory is watched by a userfaultfd: the call stands
  * still in the middle of its copy for as long as we like, and meanwhile all
  * else that can be done to the same pages has to work. A lock held would be a
- * deadlock here, which the harness ends after its timeout.
+ * deadlock here; then the call gets its memory after a minute, and the test
+ * fails.
  *
  * The ids (X08, ...) name the branches of mmap that a test proves.
  * Needs: see mmapdemo_test.h; CONFIG_USERFAULTFD.
@@ -65,14 +66,43 @@ FIXTURE_TEARDOWN(locks)
 	device_teardown(_metadata, &self->dev);
 }
 
+/* More than anybody needs who is not locked out, in seconds. */
+#define PATIENCE	60
+#define TIMEOUT		(3 * PATIENCE)
+
 /* A call that is made by a thread of its own. */
 struct caller {
 	long (*call)(int fd, char *buffer);
-	int fd;
-	char *buffer;
+	int fd, uffd;
+	char *buffer, *content;
 	long ret;		/* of it; or an errno, negative */
-	pthread_t thread;
+	int done[2];		/* a pipe: a byte when all else has been done */
+	bool late;		/* it was not in time */
+	pthread_t thread, watchdog;
 };
+
+/* Lets the call go on. */
+static int give_buffer(struct caller *c)
+{
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)c->buffer,
+		.src = (uintptr_t)c->content,
+		.len = page_size,
+	};
+
+	return ioctl(c->uffd, UFFDIO_COPY, &copy);
+}
+
+static void *watch(void *arg)
+{
+	struct caller *c = arg;
+	struct pollfd wait = { .fd = c->done[0], .events = POLLIN };
+
+	c->late = poll(&wait, 1, PATIENCE * 1000) != 1;
+	if (c->late)
+		give_buffer(c);
+	return NULL;
+}
 
 static void *caller_run(void *arg)
 {
@@ -92,27 +122,31 @@ static void start(struct __test_metadata *_metadata, FIXTURE_DATA(locks) *self,
 	struct uffd_msg msg;
 
 	c->fd = self->fd;
+	c->uffd = self->uffd;
 	c->buffer = self->buffer;
+	c->content = self->content;
+	ASSERT_EQ(0, pipe(c->done));
 	ASSERT_EQ(0, pthread_create(&c->thread, NULL, caller_run, c));
 	ASSERT_EQ(1, poll(&wait, 1, -1));
 	ASSERT_EQ(sizeof(msg), (size_t)read(self->uffd, &msg, sizeof(msg)));
 	ASSERT_EQ(UFFD_EVENT_PAGEFAULT, msg.event);
 	ASSERT_EQ((uintptr_t)self->buffer,
 		  msg.arg.pagefault.address & -page_size);
+	ASSERT_EQ(0, pthread_create(&c->watchdog, NULL, watch, c));
 }
 
-/* Gives the call its buffer. Return: what the call returned. */
-static long finish(struct __test_metadata *_metadata,
-		   FIXTURE_DATA(locks) *self, struct caller *c)
+/* All else has been done. Return: what the call returns. */
+static long finish(struct __test_metadata *_metadata, struct caller *c)
 {
-	struct uffdio_copy copy = {
-		.dst = (uintptr_t)self->buffer,
-		.src = (uintptr_t)self->content,
-		.len = page_size,
-	};
-
-	EXPECT_EQ(0, ioctl(self->uffd, UFFDIO_COPY, &copy));
+	EXPECT_EQ(1, write(c->done[1], "", 1));
+	EXPECT_EQ(0, pthread_join(c->watchdog, NULL));
+	EXPECT_FALSE(c->late)
+		TH_LOG("a lock is held across the copy");
+	if (!c->late)
+		EXPECT_EQ(0, give_buffer(c));
 	EXPECT_EQ(0, pthread_join(c->thread, NULL));
+	close(c->done[0]);
+	close(c->done[1]);
 	return c->ret;
 }
 
@@ -213,27 +247,27 @@ static long call_dirty_log_array(int fd, char *buffer)
 }
 
 /* It has the page already, and reads what has been in it until the end. */
-TEST_F(locks, X08_W06_read)
+TEST_F_TIMEOUT(locks, X08_W06_read, TIMEOUT)
 {
 	struct caller c = { .call = call_read };
 
 	start(_metadata, self, &c);
 	use_mappings(_metadata, self);
 	use_device(_metadata, self);
-	EXPECT_EQ((long)page_size, finish(_metadata, self, &c));
+	EXPECT_EQ((long)page_size, finish(_metadata, &c));
 	make_page(self->content, 0, SEED);
 	EXPECT_EQ(0, memcmp(self->buffer, self->content, page_size - 1));
 	EXPECT_EQ('l', self->buffer[page_size - 1]);
 }
 
-TEST_F(locks, X08_W06_read_of_a_hole)
+TEST_F_TIMEOUT(locks, X08_W06_read_of_a_hole, TIMEOUT)
 {
 	struct caller c = { .call = call_read_hole };
 
 	start(_metadata, self, &c);
 	use_mappings(_metadata, self);
 	use_device(_metadata, self);
-	EXPECT_EQ((long)page_size, finish(_metadata, self, &c));
+	EXPECT_EQ((long)page_size, finish(_metadata, &c));
 	EXPECT_EQ(-1, nonzero(self->buffer, page_size));
 }
 
@@ -253,7 +287,7 @@ static void write_while_used(struct __test_metadata *_metadata,
 	EXPECT_EQ(1, pread(self->fd, &byte, 1, (page + 1) * page_size - 1));
 	EXPECT_EQ('l', byte);
 	ASSERT_EQ(0, fsync(self->fd));
-	EXPECT_EQ((long)page_size / 2, finish(_metadata, self, c));
+	EXPECT_EQ((long)page_size / 2, finish(_metadata, c));
 
 	EXPECT_EQ(0, memcmp(self->p + page * page_size, self->content,
 			    page_size / 2));
@@ -262,21 +296,21 @@ static void write_while_used(struct __test_metadata *_metadata,
 	EXPECT_EQ(PAGES(page, 1), log_bits(self->fd, 0));
 }
 
-TEST_F(locks, X08_W06_write)
+TEST_F_TIMEOUT(locks, X08_W06_write, TIMEOUT)
 {
 	struct caller c = { .call = call_write };
 
 	write_while_used(_metadata, self, &c, 0);
 }
 
-TEST_F(locks, X08_W06_write_into_a_hole)
+TEST_F_TIMEOUT(locks, X08_W06_write_into_a_hole, TIMEOUT)
 {
 	struct caller c = { .call = call_write_hole };
 
 	write_while_used(_metadata, self, &c, HOLE);
 }
 
-TEST_F(locks, X08_W06_info)
+TEST_F_TIMEOUT(locks, X08_W06_info, TIMEOUT)
 {
 	struct mmapdemo_info *info = (void *)self->buffer;
 	struct caller c = { .call = call_info };
@@ -284,13 +318,13 @@ TEST_F(locks, X08_W06_info)
 	start(_metadata, self, &c);
 	use_mappings(_metadata, self);
 	use_device(_metadata, self);
-	EXPECT_EQ(0, finish(_metadata, self, &c));
+	EXPECT_EQ(0, finish(_metadata, &c));
 	EXPECT_EQ(self->dev.nr_pages * page_size, info->size);
 	/* Asked before all that. */
 	EXPECT_EQ(STORED * page_size, info->stored);
 }
 
-TEST_F(locks, X08_W06_resize)
+TEST_F_TIMEOUT(locks, X08_W06_resize, TIMEOUT)
 {
 	struct mmapdemo_resize *arg = (void *)self->content;
 	struct caller c = { .call = call_resize };
@@ -299,11 +333,11 @@ TEST_F(locks, X08_W06_resize)
 	start(_metadata, self, &c);
 	use_mappings(_metadata, self);
 	use_device(_metadata, self);
-	EXPECT_EQ(0, finish(_metadata, self, &c));
+	EXPECT_EQ(0, finish(_metadata, &c));
 	EXPECT_EQ((off_t)(NR * page_size), lseek(self->fd, 0, SEEK_END));
 }
 
-TEST_F(locks, X08_W06_discard)
+TEST_F_TIMEOUT(locks, X08_W06_discard, TIMEOUT)
 {
 	struct mmapdemo_discard *arg = (void *)self->content;
 	struct caller c = { .call = call_discard };
@@ -313,12 +347,12 @@ TEST_F(locks, X08_W06_discard)
 	use_mappings(_metadata, self);
 	use_device(_metadata, self);
 	write_pages(self->p, NR, 'd');
-	EXPECT_EQ(0, finish(_metadata, self, &c));
+	EXPECT_EQ(0, finish(_metadata, &c));
 	EXPECT_EQ(NR - 1, pool_read("stored"));
 	EXPECT_EQ(0, self->p[0]);
 }
 
-TEST_F(locks, X08_W06_dirty_log)
+TEST_F_TIMEOUT(locks, X08_W06_dirty_log, TIMEOUT)
 {
 	struct mmapdemo_dirty_log *arg = (void *)self->content;
 	struct mmapdemo_extent extent = { 0 };
@@ -331,7 +365,7 @@ TEST_F(locks, X08_W06_dirty_log)
 	use_mappings(_metadata, self);
 	use_device(_metadata, self);
 	write_pages(self->p + page_size, 1, 'd');
-	EXPECT_EQ(0, finish(_metadata, self, &c));
+	EXPECT_EQ(0, finish(_metadata, &c));
 	EXPECT_EQ(page_size, extent.start);
 	EXPECT_EQ(page_size, extent.len);
 }
@@ -340,7 +374,7 @@ TEST_F(locks, X08_W06_dirty_log)
  * X02: what is written behind the harvest's back, when it has cleaned and not
  * yet delivered, is in the next one.
  */
-TEST_F(locks, X08_X02_dirty_log_array)
+TEST_F_TIMEOUT(locks, X08_X02_dirty_log_array, TIMEOUT)
 {
 	struct mmapdemo_extent *extent = (void *)self->buffer;
 	struct caller c = { .call = call_dirty_log_array };
@@ -348,7 +382,7 @@ TEST_F(locks, X08_X02_dirty_log_array)
 	start(_metadata, self, &c);
 	EXPECT_EQ(0, pool_read("dirty"));
 	use_mappings(_metadata, self);
-	EXPECT_EQ(1, finish(_metadata, self, &c));
+	EXPECT_EQ(1, finish(_metadata, &c));
 	EXPECT_EQ(0, extent->start);
 	EXPECT_EQ(STORED * page_size, extent->len);
 	EXPECT_EQ(PAGES(0, NR), log_bits(self->fd, MMAPDEMO_DIRTY_LOG_CLEAR));
