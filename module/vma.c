@@ -103,7 +103,7 @@ static struct folio *fault_grab(struct vm_fault *vmf, vm_fault_t *ret)
  * The page goes back locked. Unlocked, a discard could remove it and zap its
  * PTEs before the core has made ours, which would then stay.
  *
- * Context: process context, may sleep; under the VMA lock since 6.4 (as these
+ * Context: process context, may sleep; under the VMA lock since 6.7 (as these
  * operations have a ->map_pages; else the core takes mmap_lock first), under
  * mmap_lock, shared, before that and for accesses by get_user_pages.
  * Return: %VM_FAULT_LOCKED with the page in vmf->page; %VM_FAULT_SIGBUS: past
