@@ -30,7 +30,8 @@ static const struct hooks_word huge_fault_words[] = {
 static const struct hooks_word page_mkwrite_words[] = {
 	{ "locked", FAULT_LOCKED },	{ "zero", FAULT_ZERO },
 	{ "nopage", FAULT_NOPAGE },	{ "sigbus", FAULT_SIGBUS },
-	{ "oom", FAULT_OOM },		{ }
+	{ "oom", FAULT_OOM },		{ "retry", FAULT_RETRY },
+	{ }
 };
 
 static const struct hooks_word pfn_mkwrite_words[] = {

@@ -194,6 +194,9 @@ static vm_fault_t hooks_page_mkwrite(struct vm_fault *vmf)
 	how = hooks_answer(hf, SET_PAGE_MKWRITE, FAULT_LOCKED);
 	if (how == FAULT_ZERO)
 		return 0;
+	/* Not an answer to give: here the core takes it for 0. */
+	if (how == FAULT_RETRY)
+		return VM_FAULT_RETRY;
 	if (how != FAULT_LOCKED)
 		return hooks_error(vmf, how);
 	lock_page(vmf->page);

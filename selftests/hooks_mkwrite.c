@@ -119,6 +119,21 @@ TEST_F(hooks_mkwrite, J04_oom)
 	EXPECT_EQ(4, hooks_read(self->fd, "page_mkwrite"));
 }
 
+/* Nobody looks for it there (do_page_mkwrite()): the page is not given back. */
+TEST_F(hooks_mkwrite, J05_retry_is_zero)
+{
+	char *p = map_with(_metadata, self->fd,
+			   "page_mkwrite retry\nmapping 1");
+
+	EXPECT_EQ(hooks_letter(0), *p);
+	EXPECT_TRAP(p, 1, 0, 0, NULL);
+	EXPECT_TRAP(p + page_size, 2, 0, 0, NULL);
+	EXPECT_EQ(2, hooks_read(self->fd, "page_mkwrite"));
+	EXPECT_EQ(0, hooks_read(self->fd, "fault_tried"));
+	EXPECT_EQ(1, *p);
+	EXPECT_EQ(2, p[page_size]);
+}
+
 /* Memory without struct page, as far as the core can tell: VM_PFNMAP. */
 TEST_F(hooks_mkwrite, I05_pfn_mkwrite)
 {
