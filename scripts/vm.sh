@@ -98,7 +98,7 @@ qemu_arguments()
 	QEMU=(qemu-system-x86_64 -machine q35 -accel "$ACCEL" -cpu max -smp 2 -m 2G
 		-nodefaults -no-user-config -display none -no-reboot
 		-kernel "$KERNEL_DIR/vmlinuz" -initrd "$RUN_PRIVATE/initramfs.gz"
-		-append "console=ttyS0 oops=panic panic=-1 random.trust_cpu=on $PATIENCE"
+		-append "console=ttyS0 oops=panic panic=-1 random.trust_cpu=on kunit.autorun=1 $PATIENCE"
 		-chardev "file,id=log,path=$LOG" -serial chardev:log
 		-device virtio-serial-pci
 		-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
