@@ -13,6 +13,7 @@
  */
 #include "mmapdemo_test.h"
 #include "race_util.h"
+#include "vma_info.h"
 
 #include "tmpfs_like_util.h"
 
@@ -49,6 +50,7 @@ FIXTURE_TEARDOWN(tmpfs_like)
 /* What differs, on purpose or by the kernel's rules for character devices. */
 enum exception {
 	WRITE_AT_END,
+	WRITE_FAULTS,
 	REMOVE,
 	PAGEOUT,
 	DISCARD_PAST_END,
@@ -63,6 +65,10 @@ static const struct {
 	[WRITE_AT_END] = {
 		"write(2) past the end gives ENOSPC, or is short",
 		"a device has the size that RESIZE gave it; a file grows",
+	},
+	[WRITE_FAULTS] = {
+		"write(2) from a buffer that cannot be read leaves a hole a hole",
+		"tmpfs now faults the buffer in after it has made the page, which stays",
 	},
 	[REMOVE] = {
 		"madvise(MADV_REMOVE) gives ENODEV",
@@ -134,6 +140,22 @@ static struct step draw_step(unsigned int *seed)
 }
 
 /*
+ * Whether the buffer of a write could not be read, or not to its end, on a kernel
+ * where generic_perform_write() finds that out late. What could be read is left.
+ * Return: the exception, if that is nothing, or -1.
+ */
+static int write_faulted(struct step *step, const struct outcome *device)
+{
+	if (kernel_before(6, 15))
+		return -1;
+	if (device->error == EFAULT)
+		return WRITE_FAULTS;
+	if (device->ret >= 0 && (size_t)device->ret < write_len(step))
+		step->cut += write_len(step) - device->ret;
+	return -1;
+}
+
+/*
  * Which exception a step is, if any, that the memfd would take otherwise: it is
  * not for the memfd, then. What a step would write past the end is cut off.
  * Return: the exception, or -1.
@@ -159,10 +181,12 @@ static int find_exception(const struct side *side, struct step *step,
 	}
 	if (step->op->run == op_write && device->error == ENOSPC)
 		return WRITE_AT_END;
+	if (step->op->run != op_write)
+		return -1;
 	end = device->start + write_len(step);
-	if (step->op->run == op_write && end > size && device->start < size)
+	if (end > size && device->start < size)
 		step->cut = end - size;
-	return -1;
+	return write_faulted(step, device);
 }
 
 /* Does a step on both. Return: whether the two did the same. */
@@ -174,8 +198,8 @@ static bool do_step(FIXTURE_DATA(tmpfs_like) *self, struct step *step,
 
 	memset(outcome, 0, 2 * sizeof(*outcome));
 	if (step->op->run == op_mremap &&
-	    count_vmas(&self->side[0], step) != count_vmas(&self->side[1],
-							   step)) {
+	    vmas_of_step(&self->side[0], step) !=
+		    vmas_of_step(&self->side[1], step)) {
 		excused[MERGED]++;
 		return true;
 	}

@@ -246,7 +246,7 @@ static void op_mremap(const struct side *side, const struct step *step,
 }
 
 /* How many VMAs there are, or begin, where a mremap is to start. */
-static inline long count_vmas(const struct side *side, const struct step *step)
+static inline long vmas_of_step(const struct side *side, const struct step *step)
 {
 	FILE *maps = fopen("/proc/self/maps", "r");
 	char *first = place(side, step->page), *start, *end, line[512];
