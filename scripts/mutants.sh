@@ -3,8 +3,8 @@
 #
 # Breaks the module on purpose, one mistake at a time, and sees whether the
 # tests notice. Each selftests/mutants/NAME.patch is one mistake: what it is,
-# "Tests:" with the selftests that are to notice it, and the patch, which is
-# applied to a copy.
+# "Tests:" with the selftests that are to notice it, "Seconds:" where those that
+# race need longer than 4 each, and the patch, which is applied to a copy.
 #
 # Usage: mutants.sh [NAME...]      default: all; with in the environment:
 #   KERNEL=6.12   on which kernel
@@ -27,6 +27,11 @@ tests_of()
 	sed -n 's/^Tests: //p' "$@" | tr ' ' '\n' | sort -u | tr '\n' ' '
 }
 
+seconds_of()
+{
+	sed -n 's/^Seconds: //p' "$1" 2>/dev/null
+}
+
 # make_mutant NAME - the broken mmapdemo.ko; NAME may be "unbroken"
 make_mutant()
 {
@@ -45,11 +50,12 @@ make_mutant()
 # $WORK/NAME/log
 run_tests()
 {
-	local dir=$WORK/$1 rc=0
+	local dir=$WORK/$1 rc=0 seconds
 
+	seconds=$(seconds_of "$PATCHES/$1.patch") || true
 	MODULE=$dir/module/mmapdemo.ko TIMEOUT=$2 RUN=$dir/run CHECK_LEAKS='' PARAMS='' RW='' \
 		CMD="cd $OUT/selftests/mmapdemo
-			export MMAPDEMO_KO=$dir/module/mmapdemo.ko MMAPDEMO_SECONDS=4
+			export MMAPDEMO_KO=$dir/module/mmapdemo.ko MMAPDEMO_SECONDS=${seconds:-4}
 			rc=0
 			for test in $3; do ./\$test || rc=1; done
 			exit \$rc" \

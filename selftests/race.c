@@ -99,11 +99,11 @@ TEST_F(race, first_touch_of_several_mappings)
 	touch_fresh_pages(_metadata, p);
 }
 
-#define NR	8
+#define PAGES	64
 
 struct toucher {
-	char *shared;
-	char *readonly;
+	char *shared, *readonly;	/* PAGES pages */
+	size_t page;			/* the one that is being discarded */
 	int pause, paused, stop;
 };
 
@@ -114,16 +114,19 @@ static void *keep_touching(void *arg)
 	unsigned int i;
 
 	for (i = 0; !stopped(&toucher->stop); i++) {
+		size_t offset = __atomic_load_n(&toucher->page,
+						__ATOMIC_RELAXED) * page_size;
+
 		if (stopped(&toucher->pause)) {
 			stop_now(&toucher->paused);
 			while (stopped(&toucher->pause))
 				sched_yield();
 			go_on(&toucher->paused);
 		}
-		read_pages(toucher->readonly, NR);
+		read_pages(toucher->readonly + offset, 1);
 		if (i % 2)
-			read_pages(toucher->shared, NR);
-		write_pages(toucher->shared, NR, i);
+			read_pages(toucher->shared + offset, 1);
+		write_pages(toucher->shared + offset, 1, i);
 	}
 	return NULL;
 }
@@ -131,13 +134,13 @@ static void *keep_touching(void *arg)
 /* Return: the first page where not all see what is written now; -1: none. */
 static long find_stale(int fd, const struct toucher *toucher)
 {
-	char pages[NR * page_size];
+	char pages[PAGES * page_size];
 	long i;
 
 	memset(pages, 'N', sizeof(pages));
 	if (pwrite(fd, pages, sizeof(pages), 0) != (ssize_t)sizeof(pages))
 		return 0;
-	for (i = 0; i < NR; i++)
+	for (i = 0; i < PAGES; i++)
 		if (toucher->shared[i * page_size] != 'N' ||
 		    toucher->readonly[i * page_size] != 'N')
 			return i;
@@ -147,22 +150,29 @@ static long find_stale(int fd, const struct toucher *toucher)
 /*
  * X01: a PTE that is made behind a discard's back shows a page that is
  * no longer the device's: what is written there, read(2) does not see. Each
- * discard is followed by a look, as the next one would zap such a PTE.
+ * page is discarded under the toucher's hands and then left, as one more discard
+ * would zap such a PTE; when all have had their turn, the toucher pauses for the
+ * look.
  */
 TEST_F_TIMEOUT(race, fault_against_discard, RACE_TIMEOUT)
 {
 	struct toucher toucher = {
-		.shared = map_shared(_metadata, self->fd, 0, NR),
+		.shared = map_shared(_metadata, self->fd, 0, PAGES),
 		.readonly = map(_metadata, self->fd, PROT_READ, MAP_SHARED, 0,
-				NR),
+				PAGES),
 	};
 	double end = race_end();
 	unsigned long rounds;
 	pthread_t thread;
+	size_t i;
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, keep_touching, &toucher));
 	for (rounds = 0; seconds() < end; rounds++) {
-		ASSERT_EQ(0, discard(self->fd, 0, NR));
+		for (i = 0; i < PAGES; i++) {
+			__atomic_store_n(&toucher.page, i, __ATOMIC_RELAXED);
+			ASSERT_EQ(0, discard(self->fd, i, 1));
+			ASSERT_EQ(0, discard(self->fd, i, 1));
+		}
 		stop_now(&toucher.pause);
 		while (!stopped(&toucher.paused))
 			sched_yield();
@@ -176,6 +186,7 @@ TEST_F_TIMEOUT(race, fault_against_discard, RACE_TIMEOUT)
 	TH_LOG("%lu rounds", rounds);
 }
 
+#define NR	8
 #define SHORT	4
 
 struct resized {
