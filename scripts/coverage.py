@@ -39,7 +39,32 @@ CORE = {
 }
 
 Function = collections.namedtuple("Function", "name first last")
-Note = collections.namedtuple("Note", "path function excerpt marked where")
+
+
+class Note:
+    """Lines of a function, quoted, some of them marked; and what of them."""
+
+    def __init__(self, path, function, where):
+        self.path, self.function, self.where = path, function, where
+        self.excerpt, self.marked, self.reason = [], [], ""
+
+    def quote(self, line):
+        if line[:1] == ">":
+            self.marked.append(len(self.excerpt))
+        self.excerpt.append(line.removeprefix(">").strip())
+
+    def place(self, source):
+        """Returns the numbers of the marked lines; None: it does not fit."""
+        found = []
+        for function in source.functions if source else []:
+            if function.name != self.function:
+                continue
+            text = [source.line(n) for n in range(function.first, function.last + 1)]
+            found += [function.first + i for i in range(len(text))
+                      if text[i:i + len(self.excerpt)] == self.excerpt]
+        if len(found) != 1 or not self.marked:
+            return None
+        return {found[0] + i for i in self.marked}
 
 
 class Source:
@@ -94,47 +119,29 @@ def read_tracefile(path, roots):
 
 
 def read_notes(path):
-    """A heading names file and function; a block quotes; marks are "> "."""
+    """A heading names file and function, a block quotes, what follows explains."""
     notes = []
-    where = block = None
+    where = None
+    quoting = False
     with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             line = line.rstrip("\n")
             heading = re.match(r"### (\S+): (\w+)\(\)$", line)
-            if heading:
-                where = heading.groups()
-            elif line.startswith("```"):
-                if block is None:
-                    block = []
-                    continue
-                if where:
-                    marked = [i for i, x in enumerate(block) if x[:1] == ">"]
-                    excerpt = [x.removeprefix(">").strip() for x in block]
-                    notes.append(Note(*where, excerpt, marked, f"{path}:{number}"))
-                block = None
-            elif block is not None:
-                block.append(line)
+            if line.startswith("```"):
+                quoting = not quoting
+                if quoting and where:
+                    notes.append(Note(*where, f"{path}:{number}"))
+            elif quoting and where:
+                notes[-1].quote(line)
+            elif line.startswith("#"):
+                where = heading.groups() if heading else None
+            elif where and notes:
+                notes[-1].reason += line
     return notes
 
 
-def place(note, sources):
-    """Returns the numbers of the lines that a note is about, or None."""
-    source = sources.get(note.path)
-    found = []
-    for function in source.functions if source else []:
-        if function.name != note.function:
-            continue
-        for first in range(function.first, function.last + 1):
-            if [source.line(n) for n in range(first, min(
-                    first + len(note.excerpt), function.last + 1))] == note.excerpt:
-                found.append(first)
-    if len(found) != 1 or not note.marked:
-        return None
-    return {found[0] + i for i in note.marked}
-
-
 def percent(hit, total):
-    """Never 100 where something is missing."""
+    """Never 100 where something is missing; of nothing, all."""
     return hit * 100 // total if total else 100
 
 
@@ -149,9 +156,11 @@ class Report:
         self.failures = []
         self.noted = collections.defaultdict(set)
         for note in notes:
-            numbers = place(note, sources)
+            numbers = note.place(sources.get(note.path))
             if numbers is None:
                 self.failures.append(f"{note.where}: this note fits no line, or several")
+            elif not note.reason:
+                self.failures.append(f"{note.where}: this note gives no reason")
             else:
                 self.noted[note.path] |= numbers
 
@@ -182,7 +191,7 @@ class Report:
                 hit, total, out = self.function_figures(name, function)
                 if not total:
                     self.failures.append(f"{name}: no line of {function}() was counted")
-                if function == "do_mmap":
+                elif function == "do_mmap":
                     do_mmap = percent(hit, total)
                 print(f"{name:14} {function:27} {hit:5}/{total:3} "
                       f"{percent(hit, total):3} %{f'{out:14}' if out else ''}")

@@ -5,7 +5,7 @@
 # mapping: all tests on a kernel that counts with gcov, then a report.
 #
 # Usage: coverage.sh, with in the environment:
-#   TIMEOUT=1800  seconds that the guest may take
+#   TIMEOUT=2400  seconds that the guest may take
 #   REUSE=1       take the counts that the last run has left
 # Tables, the lines of the module that did not run, and what falls short go to
 # stdout and below the cache, in coverage/, which has the source with all
@@ -22,10 +22,17 @@ COUNTS=$CACHE/results/$KERNEL/gcov
 REPORT=$CACHE/coverage
 LOG=$CACHE/logs/coverage.log
 
-# lcov names the first two options differently from version 2 on. What is no
-# branch of ours, the notes say.
-LCOV=(--rc lcov_branch_coverage=1 --rc branch_coverage=1
-	--rc 'lcov_excl_br_line=this_cpu_add|WARN\(')
+# Version 2 has another name for it, and finds it inconsistent that a system
+# call's function ends where its macro does.
+lcov_options()
+{
+	case $(lcov --version) in
+	*' version 1.'*) LCOV=(--rc lcov_branch_coverage=1) ;;
+	*) LCOV=(--rc branch_coverage=1 --ignore-errors "inconsistent,inconsistent") ;;
+	esac
+	# Why these are no branches of ours, the notes say.
+	LCOV+=(--rc 'lcov_excl_br_line=this_cpu_add|WARN(_ON)?\(')
+}
 
 run_lcov()
 {
@@ -34,12 +41,16 @@ run_lcov()
 
 capture()
 {
-	local tracefile=$REPORT/all.info
+	local tracefile=$REPORT/all.info dir objects=()
 
+	# Not of the KUnit suites, which include the module's headers.
+	while read -r dir; do
+		objects+=(--directory "$dir")
+	done < <(find "$COUNTS" -path '*/tree/module' -o -path '*/build/mm')
 	rm -rf "$REPORT"
 	mkdir -p "$REPORT"
 	: >"$LOG"
-	run_lcov lcov "${LCOV[@]}" --capture --directory "$COUNTS" \
+	run_lcov lcov "${LCOV[@]}" --capture "${objects[@]}" \
 		--include "$TREE/module/*" --include "$KSRC/mm/*.c" \
 		--output-file "$REPORT/captured.info"
 	# A header is captured once for each file that includes it: summed here.
@@ -52,11 +63,12 @@ capture()
 
 RC=0
 
-[ "${REUSE-}" ] || TIMEOUT=${TIMEOUT:-1800} KERNELS=$KERNEL "$TOP/scripts/test.sh" || RC=1
+[ "${REUSE-}" ] || KERNELS=$KERNEL "$TOP/scripts/test.sh" || RC=1
 [ -d "$COUNTS" ] || die "there are no counts of a test run: $COUNTS"
 need lcov:lcov gcc:gcov python3:/usr/bin/python3
 TREE=$("$TOP/scripts/build.sh" $KERNEL module)/tree
 KSRC=$(readlink -f "$("$TOP/scripts/kernel.sh" $KERNEL)/src")
+lcov_options
 say "reading the counts"
 capture
 say "the report: $REPORT/index.html"
