@@ -239,6 +239,24 @@ static void pool_forgets_a_page_just_poisoned(struct kunit *test)
 #endif
 }
 
+/* The flag may outlive the mapping, and only the allocator takes it off. */
+static void pool_forgets_an_mlocked_page(struct kunit *test)
+{
+	struct pool_test *pt = test->priv;
+	struct folio *folio;
+
+	pt->pool.cap = 1;
+	KUNIT_ASSERT_EQ(test, take(pt), 0);
+	folio = pt->folios[0];
+	folio_set_mlocked(folio);
+	mod_zone_page_state(folio_zone(folio), NR_MLOCK, 1);
+	give(pt);
+	KUNIT_EXPECT_EQ(test, held(pt), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&pt->pool.nr_forgotten), 1);
+	KUNIT_ASSERT_EQ(test, take(pt), 0);
+	KUNIT_EXPECT_FALSE(test, folio_test_mlocked(pt->folios[0]));
+}
+
 static void pool_shrink_gives_back_what_is_spare(struct kunit *test)
 {
 	struct pool_test *pt = test->priv;
@@ -387,6 +405,7 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(pool_forgets_what_others_use),
 	KUNIT_CASE(pool_skips_a_spare_page_that_is_poisoned),
 	KUNIT_CASE(pool_forgets_a_page_just_poisoned),
+	KUNIT_CASE(pool_forgets_an_mlocked_page),
 	KUNIT_CASE(pool_shrink_gives_back_what_is_spare),
 	KUNIT_CASE(pool_finds_spare_pages_of_another_cpu),
 	KUNIT_CASE(pool_serves_several_threads),

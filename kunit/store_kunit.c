@@ -8,6 +8,7 @@
 #include <linux/bitmap.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
+#include <linux/sched.h>
 
 #include "store_helpers.h"
 
@@ -268,6 +269,19 @@ static void store_seek_finds(struct kunit *test)
 					    param->whence));
 }
 
+static void store_seek_goes_on_after_a_break(struct kunit *test)
+{
+	struct store_test *st = test->priv;
+	pgoff_t pgoff;
+
+	for (pgoff = 0; pgoff < 100; pgoff++)
+		KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, pgoff, false)));
+	/* As the scheduler asks for the CPU. */
+	set_tsk_need_resched(current);
+	KUNIT_EXPECT_EQ(test, 100 * PAGE_SIZE,
+			mmapdemo_store_seek(&st->store, 0, SEEK_HOLE));
+}
+
 /* Random steps against two bitmaps: which slots are filled, which are dirty. */
 static void store_follows_its_model(struct kunit *test)
 {
@@ -327,6 +341,7 @@ static struct kunit_case store_cases[] = {
 	KUNIT_CASE_PARAM(store_resize_removes_what_is_behind, resize_gen_params),
 	KUNIT_CASE(store_resize_grows),
 	KUNIT_CASE_PARAM(store_seek_finds, seek_gen_params),
+	KUNIT_CASE(store_seek_goes_on_after_a_break),
 	KUNIT_CASE(store_follows_its_model),
 	{ }
 };
