@@ -42,7 +42,7 @@ build_module()
 		libelf1:/usr/lib/x86_64-linux-gnu/libelf.so.1
 	mkdir -p "$OUT/tree"
 	# What a build left here is newer than its source, and stays.
-	rsync -a --delete --filter=':- .gitignore' "$TOP/Kbuild" "$TOP/.gitignore" \
+	rsync -a --delete --exclude-from="$TOP/.gitignore" "$TOP/Kbuild" "$TOP/.gitignore" \
 		"$TOP/module" "$TOP/kunit" "$OUT/tree/"
 	build "$OUT/module.log" -C "$KERNEL_DIR/build" M="$OUT/tree" W=1 "${counting[@]}" modules
 }
