@@ -9,51 +9,12 @@
  * it, and a device that nobody has open; else see mmapdemo_test.h.
  */
 #include "mmapdemo_test.h"
+#include "reload.h"
 
 #include <pthread.h>
-#include <sys/syscall.h>
 
 #define SIZE		"16M"
 #define POOL_SIZE	(1024 * 1024)
-
-/* The parameters that the module had; a test that is killed leaves its own. */
-static char old_parameters[256];
-
-static void __attribute__((constructor)) require_module_file(void)
-{
-	static const char * const name[] = {
-		"size", "pool_size", "fault_mode", "fault_around",
-	};
-	const char *ko = getenv("MMAPDEMO_KO");
-	char path[128], value[64];
-	size_t i, len = 0;
-
-	if (!ko || access(ko, R_OK)) {
-		ksft_print_header();
-		ksft_exit_skip("needs mmapdemo.ko in MMAPDEMO_KO\n");
-	}
-	for (i = 0; i < ARRAY_SIZE(name); i++) {
-		snprintf(path, sizeof(path), PARAMETERS "%s", name[i]);
-		/* 0: it was not given. */
-		if (!read_file(path, value, sizeof(value)) && strcmp(value, "0"))
-			len += sprintf(old_parameters + len, "%s=%s ",
-				       name[i], value);
-	}
-}
-
-static int unload(void)
-{
-	return syscall(SYS_delete_module, "mmapdemo", O_NONBLOCK);
-}
-
-static int load(const char *parameters)
-{
-	int fd = open(getenv("MMAPDEMO_KO"), O_RDONLY | O_CLOEXEC);
-	int ret = syscall(SYS_finit_module, fd, parameters, 0);
-
-	close(fd);
-	return ret;
-}
 
 FIXTURE(pool) {
 	struct device dev;

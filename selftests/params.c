@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Proves of the module parameters: each bad value makes insmod fail with EINVAL,
+ * with one line in the kernel log that names parameter, value and range, and
+ * with nothing left behind; good ones take effect; those that can be written at
+ * run time refuse and accept the same.
+ *
+ * Loads the module anew, and in the end as it was.
+ * Needs: see reload.h; /dev/kmsg.
+ */
+#include "mmapdemo_test.h"
+#include "reload.h"
+
+#define MULTIPLE	"a multiple of the page size"
+#define POWER		"a power of 2"
+#define MODES		"map_pages or insert"
+
+/* The module's own lines in the kernel log. */
+static int kmsg = -1;
+
+static void __attribute__((constructor)) open_kernel_log(void)
+{
+	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (kmsg < 0) {
+		ksft_print_header();
+		ksft_exit_skip("needs /dev/kmsg\n");
+	}
+}
+
+static void log_skip(void)
+{
+	lseek(kmsg, 0, SEEK_END);
+}
+
+/* Return: how many there are since log_skip(); the last one is in @line. */
+static int log_lines(char *line)
+{
+	static const char ours[] = ";mmapdemo: ";
+	char record[1024];
+	int nr = 0;
+	ssize_t len;
+
+	*line = '\0';
+	while ((len = read(kmsg, record, sizeof(record) - 1)) > 0) {
+		record[len] = '\0';
+		/* The kernel adds a line of its own, which looks like ours. */
+		if (!strstr(record, ours) || strstr(record, "invalid for parameter"))
+			continue;
+		strcpy(line, strstr(record, ours) + strlen(ours));
+		nr++;
+	}
+	return nr;
+}
+
+/* The smallest and the largest value, as the message has them. */
+static void range_of(const char *must, char *range)
+{
+	long long max = sizeof(long) == 8 ? INT64_MAX & -(long long)page_size :
+			((long long)page_size << 31) - page_size;
+
+	if (!strcmp(must, POWER))
+		max = 2 << 20;
+	*range = '\0';
+	if (strcmp(must, MODES))
+		sprintf(range, " from %zu to %lld bytes", page_size, max);
+}
+
+static void expect_one_line(struct __test_metadata *_metadata,
+			    const char *name, const char *value,
+			    const char *must)
+{
+	char expected[512], line[1024], range[64];
+
+	range_of(must, range);
+	snprintf(expected, sizeof(expected), "%s=%s: must be %s%s\n", name,
+		 value, must, range);
+	EXPECT_EQ(1, log_lines(line));
+	EXPECT_STREQ(expected, line);
+}
+
+/* A value that no parameter of its kind takes. */
+FIXTURE(refused) {
+	char parameter[128];
+};
+
+FIXTURE_VARIANT(refused) {
+	const char *name, *value, *must;
+};
+
+#define REFUSED(id, parameter, text, kind)				\
+	FIXTURE_VARIANT_ADD(refused, id) {				\
+		.name = parameter, .value = text, .must = kind,	\
+	}
+
+REFUSED(size_nothing, "size", "", MULTIPLE);
+REFUSED(size_zero, "size", "0", MULTIPLE);
+REFUSED(size_one, "size", "1", MULTIPLE);
+REFUSED(size_odd, "size", "4097", MULTIPLE);
+REFUSED(size_negative, "size", "-1", MULTIPLE);
+REFUSED(size_word, "size", "abc", MULTIPLE);
+REFUSED(size_suffix, "size", "64X", MULTIPLE);
+REFUSED(size_prefix, "size", "0x", MULTIPLE);
+REFUSED(size_fraction, "size", "1.5M", MULTIPLE);
+REFUSED(size_digits, "size", "99999999999999999999", MULTIPLE);
+REFUSED(size_2_64, "size", "16E", MULTIPLE);
+REFUSED(size_2_63, "size", "8E", MULTIPLE);
+/* The same code reads it; what is left to see is that it is used. */
+REFUSED(pool_size_zero, "pool_size", "0", MULTIPLE);
+REFUSED(pool_size_odd, "pool_size", "4097", MULTIPLE);
+REFUSED(pool_size_word, "pool_size", "abc", MULTIPLE);
+REFUSED(fault_around_small, "fault_around", "3000", POWER);
+REFUSED(fault_around_zero, "fault_around", "0", POWER);
+REFUSED(fault_around_large, "fault_around", "4M", POWER);
+REFUSED(fault_around_odd, "fault_around", "2049", POWER);
+REFUSED(fault_around_three, "fault_around", "768K", POWER);
+REFUSED(fault_mode_word, "fault_mode", "foo", MODES);
+REFUSED(fault_mode_nothing, "fault_mode", "", MODES);
+
+FIXTURE_SETUP(refused)
+{
+	snprintf(self->parameter, sizeof(self->parameter), "%s=%s",
+		 variant->name, variant->value);
+}
+
+FIXTURE_TEARDOWN(refused)
+{
+}
+
+TEST_F(refused, by_insmod)
+{
+	ASSERT_EQ(0, unload());
+	log_skip();
+	EXPECT_ERRNO(EINVAL, load(self->parameter));
+	expect_one_line(_metadata, variant->name, variant->value,
+			variant->must);
+	EXPECT_EQ(NULL, left_behind());
+	ASSERT_EQ(0, load(old_parameters));
+}
+
+/* Sizes are for insmod alone. */
+static bool is_writable(const char *name)
+{
+	return !strstr(name, "size");
+}
+
+TEST_F(refused, at_run_time)
+{
+	char path[128], before[64], after[64];
+
+	snprintf(path, sizeof(path), PARAMETERS "%s", variant->name);
+	ASSERT_EQ(0, read_file(path, before, sizeof(before)));
+	log_skip();
+	if (!is_writable(variant->name)) {
+		EXPECT_EQ(-EACCES, write_file(path, variant->value));
+	} else if (*variant->value) {	/* a write of nothing ends earlier */
+		EXPECT_EQ(-EINVAL, write_file(path, variant->value));
+		expect_one_line(_metadata, variant->name, variant->value,
+				variant->must);
+	}
+	ASSERT_EQ(0, read_file(path, after, sizeof(after)));
+	EXPECT_STREQ(before, after);
+}
+
+/* A value that is taken, and how it reads then. */
+FIXTURE(taken) {
+	char parameter[128], path[128];
+};
+
+FIXTURE_VARIANT(taken) {
+	const char *name, *value, *reads;
+};
+
+#define TAKEN(id, parameter, text, result)				\
+	FIXTURE_VARIANT_ADD(taken, id) {				\
+		.name = parameter, .value = text, .reads = result,	\
+	}
+
+TAKEN(size_K, "size", "128K", "131072");
+TAKEN(size_hexadecimal, "size", "0x20000", "131072");
+TAKEN(size_m, "size", "8m", "8388608");
+TAKEN(pool_size_G, "pool_size", "1G", "1073741824");
+TAKEN(fault_mode_insert, "fault_mode", "insert", "insert");
+TAKEN(fault_mode_map_pages, "fault_mode", "map_pages", "map_pages");
+TAKEN(fault_around_2M, "fault_around", "2M", "2097152");
+TAKEN(fault_around_128K, "fault_around", "128K", "131072");
+
+FIXTURE_SETUP(taken)
+{
+	snprintf(self->parameter, sizeof(self->parameter), "%s=%s",
+		 variant->name, variant->value);
+	snprintf(self->path, sizeof(self->path), PARAMETERS "%s",
+		 variant->name);
+}
+
+FIXTURE_TEARDOWN(taken)
+{
+	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, load(old_parameters));
+}
+
+TEST_F(taken, by_insmod)
+{
+	char value[64];
+
+	ASSERT_EQ(0, unload());
+	ASSERT_EQ(0, load(self->parameter));
+	ASSERT_EQ(0, read_file(self->path, value, sizeof(value)));
+	EXPECT_STREQ(variant->reads, value);
+}
+
+TEST_F(taken, at_run_time)
+{
+	char before[64], after[64];
+	int err;
+
+	ASSERT_EQ(0, read_file(self->path, before, sizeof(before)));
+	err = write_file(self->path, variant->value);
+	EXPECT_EQ(is_writable(variant->name) ? 0 : -EACCES, err);
+	ASSERT_EQ(0, read_file(self->path, after, sizeof(after)));
+	EXPECT_STREQ(is_writable(variant->name) ? variant->reads : before,
+		     after);
+}
+
+/* And so is the pool's cap, which was not given. */
+TEST(size_is_what_a_reader_meets)
+{
+	char *data = malloc(1 << 20);
+	int fd;
+
+	ASSERT_EQ(0, unload());
+	ASSERT_EQ(0, load("size=132K"));
+	fd = open(DEVICE, O_RDONLY);
+	EXPECT_EQ(132 << 10, read(fd, data, 1 << 20));
+	EXPECT_EQ(132 << 10, (long)(pool_read("cap") * page_size));
+	close(fd);
+	free(data);
+	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, load(old_parameters));
+}
+
+TEST_HARNESS_MAIN
