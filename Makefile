@@ -7,7 +7,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 
 # The scripts get these as the user typed them: make must not take a $ in CMD
 # for a variable of its own.
-SCRIPT_VARIABLES := KERNEL KERNELS CMD PARAMS RW TIMEOUT REUSE
+SCRIPT_VARIABLES := KERNEL KERNELS TESTS CMD PARAMS RW TIMEOUT REUSE
 $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)),\
 	$(eval override $v := $$(value $v))$(eval export $v)))
 
@@ -15,7 +15,7 @@ $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)
 export CALLER := $(or $(wildcard $(PWD)),$(CURDIR))
 
 .DEFAULT_GOAL := modules
-.PHONY: help modules clean load unload demo vm test branches mutants coverage kernel
+.PHONY: help modules clean load unload demo vm test branches mutants coverage faults kernel
 
 # What stands behind "##" at a target.
 describe = for t in $(1); do \
@@ -25,7 +25,7 @@ help:	## this list
 	@echo 'mmapdemo: a character device that shows how a driver serves mmap(2)'
 	@echo
 	@echo 'Try it in a virtual machine; nothing touches the kernel that runs here:'
-	@$(call describe,demo vm test branches mutants coverage kernel)
+	@$(call describe,demo vm test branches mutants coverage faults kernel)
 	@echo
 	@echo 'Build it for a kernel, or use it on this machine:'
 	@$(call describe,modules load unload clean)
@@ -35,6 +35,7 @@ help:	## this list
 	@echo '  RW=1           vm: keep what is written below the current directory'
 	@echo '  KERNEL=6.12    vm, kernel: which one; kernel with a wrong name lists them'
 	@echo "  KERNELS='...'  test, branches: on which (test: 6.12-debug 6.12)"
+	@echo "  TESTS='...'    test: these selftests alone, as in TESTS='mapping dirty'"
 	@echo '  REUSE=1        branches, coverage: of the last run'
 	@echo "  PARAMS='...'   vm, load: module parameters, as in PARAMS='size=1G'"
 	@echo '  TIMEOUT=600    vm, test: end the guest after so many seconds'
@@ -72,6 +73,9 @@ mutants:	## break the module in many ways; the tests are to notice each
 
 coverage:	## all tests once more, to see which lines and branches they run
 	@scripts/coverage.sh
+
+faults:	## fail each allocation of each call, one at a time
+	@scripts/faults.sh
 
 kernel:	## only get kernel KERNEL=... ready
 	@scripts/kernel.sh $(or $(KERNEL),6.12)

@@ -27,7 +27,10 @@
 #define HOLE		70
 #define SEED		3
 
-/* All kinds of allocations are to fail, and none to be reported. */
+/*
+ * All kinds of allocations are to fail, and none to be reported. What waits for
+ * RCU (fork, rmmod) happens thousands of times.
+ */
 static struct {
 	const char *path, *value;
 	char old[24];
@@ -42,6 +45,7 @@ static struct {
 	{ FAIL_PAGES "min-order", "0", "" },
 	{ FAIL_PAGES "verbose", "0", "" },
 	{ FAIL_PAGES "times", "-1", "" },
+	{ "/sys/kernel/rcu_expedited", "1", "" },
 };
 
 /*
