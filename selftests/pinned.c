@@ -2,17 +2,19 @@
 /*
  * Proves that a page that the kernel holds for somebody is nobody else's until
  * it lets go, though the mapping that it was taken from, the file behind it and
- * its place in the device are gone meanwhile.
+ * its place in the device, or all of the module, are gone meanwhile.
  *
  * What holds the pages is a disk's O_DIRECT transfer: its buffer goes on in
  * memory with a userfaultfd, where the kernel waits for this program with the
  * device's pages in its hands. Each test runs in both fault modes.
  *
  * The ids (M06) name the branches of mmap that a test proves.
- * Needs: see mmapdemo_test.h; loop devices, userfaultfd.
+ * Loads the module anew, and in the end as it was.
+ * Needs: see reload.h; loop devices, userfaultfd.
  */
 #include "mmapdemo_test.h"
 #include "loop_disk.h"
+#include "reload.h"
 
 #include <linux/userfaultfd.h>
 #include <poll.h>
@@ -82,6 +84,7 @@ struct transfer {
 	struct iovec iov[2];
 	ssize_t done;
 	int ended[2];		/* a pipe that says so */
+	pthread_t thread;
 };
 
 static void *run(void *arg)
@@ -117,37 +120,44 @@ static int let_go(int uffd, char *wait)
 	return ioctl(uffd, UFFDIO_ZEROPAGE, &zero);
 }
 
-/*
- * Starts the transfer, takes everything away from under it, gives the pages'
- * places and more to others, and lets it end.
- */
+/* Returns with the pages in the kernel's hands, and in no mapping. */
+static void start_transfer(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(pinned) *self, struct transfer *t)
+{
+	t->disk = self->disk.fd;
+	t->iov[0] = (struct iovec){ self->p, LEN };
+	t->iov[1] = (struct iovec){ self->wait, page_size };
+	ASSERT_EQ(0, pipe(t->ended));
+	ASSERT_EQ(0, pthread_create(&t->thread, NULL, run, t));
+	EXPECT_TRUE(wait_until_held(self->uffd, t));
+	EXPECT_EQ(0, munmap(self->p, LEN));
+	EXPECT_EQ(0, close(self->from));
+}
+
+static void end_transfer(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(pinned) *self, struct transfer *t)
+{
+	EXPECT_EQ(0, let_go(self->uffd, self->wait));
+	EXPECT_EQ(0, pthread_join(t->thread, NULL));
+	EXPECT_EQ((ssize_t)(LEN + page_size), t->done);
+	close(t->ended[0]);
+}
+
+/* Gives the pages' places and more to others meanwhile. */
 static void transfer_and_discard(struct __test_metadata *_metadata,
 				 FIXTURE_DATA(pinned) *self,
 				 struct transfer *t)
 {
 	long forgotten = pool_read("forgotten");
-	pthread_t thread;
 
-	t->disk = self->disk.fd;
-	t->iov[0] = (struct iovec){ self->p, LEN };
-	t->iov[1] = (struct iovec){ self->wait, page_size };
-	ASSERT_EQ(0, pipe(t->ended));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, run, t));
-	EXPECT_TRUE(wait_until_held(self->uffd, t));
-
-	EXPECT_EQ(0, munmap(self->p, LEN));
-	EXPECT_EQ(0, close(self->from));
+	start_transfer(_metadata, self, t);
 	EXPECT_EQ(forgotten, pool_read("forgotten"));
 	EXPECT_EQ(0, discard(self->fd, 0, NR));
 	EXPECT_EQ(forgotten + NR, pool_read("forgotten"));
 	EXPECT_EQ(pool_read("cached"), pool_read("held"));
 	EXPECT_TRUE(fill(self->fd, 0, OTHERS, 2));
-
-	EXPECT_EQ(0, let_go(self->uffd, self->wait));
-	EXPECT_EQ(0, pthread_join(thread, NULL));
-	EXPECT_EQ((ssize_t)(LEN + page_size), t->done);
+	end_transfer(_metadata, self, t);
 	EXPECT_EQ(forgotten + NR, pool_read("forgotten"));
-	close(t->ended[0]);
 }
 
 /* M06: what the disk gets is what the pages were when it took them. */
@@ -169,6 +179,24 @@ TEST_F(pinned, M06_pages_that_are_written)
 	EXPECT_EQ(-1, bad_read(self->fd, 0, OTHERS, 2));
 	/* It has brought it all. */
 	EXPECT_EQ(-1, bad_page(self->wait, NR, 1, 1));
+}
+
+/*
+ * With nobody of the module's left to be asked, the disk goes on writing to the
+ * pages, and the kernel frees them.
+ */
+TEST_F(pinned, module_is_unloaded)
+{
+	struct transfer t = { .start = preadv };
+
+	start_transfer(_metadata, self, &t);
+	close(self->fd);
+	EXPECT_EQ(0, unload())
+		TH_LOG("rmmod mmapdemo: %s", strerror(errno));
+	end_transfer(_metadata, self, &t);
+	EXPECT_EQ(-1, bad_page(self->wait, NR, 1, 1));
+	EXPECT_EQ(0, load(old_parameters));
+	self->dev.fd = open(DEVICE, O_RDWR);
 }
 
 TEST_HARNESS_MAIN
