@@ -8,9 +8,11 @@
 #   kselftest/NAME    what a selftest printed
 #   kselftest.ktap    what kselftest's runner said of all of them
 #
-# Usage: guest-tests.sh BUILD_DIRECTORY
+# Usage: guest-tests.sh BUILD_DIRECTORY [SELFTEST...]
+# With names it runs those selftests only.
 set -u
 BUILD=$1
+shift
 RESULTS=/run/mmapdemo/results
 export MMAPDEMO_KO=$BUILD/tree/module/mmapdemo.ko
 export MMAPDEMO_HOOKS_KO=$BUILD/tree/kunit/mmapdemo_hooks.ko
@@ -32,14 +34,17 @@ kunit()
 
 kselftests()
 {
-	local log name
+	local log name chosen=()
 
-	"$BUILD/selftests/run_kselftest.sh" --per-test-log | tee $RESULTS/kselftest.ktap
+	for name; do
+		chosen+=(--test "mmapdemo:$name")
+	done
+	"$BUILD/selftests/run_kselftest.sh" --per-test-log "${chosen[@]}" | tee $RESULTS/kselftest.ktap
 	cut -d: -f2 "$BUILD/selftests/kselftest-list.txt" | while read -r name; do
 		log=/tmp/$name
 		[ ! -e "$log" ] || sed 's/^# //' "$log" >"$RESULTS/kselftest/$name"
 	done
 }
 
-kunit
-kselftests
+[ $# != 0 ] || kunit
+kselftests "$@"

@@ -7,6 +7,8 @@
 # Usage: test.sh, with in the environment:
 #   KERNELS='6.12-debug 6.12'  on which kernels
 #   TIMEOUT=2400               seconds that each guest may take
+#   TESTS='mapping dirty'      these selftests alone, and no KUnit suites
+#   MMAPDEMO_...=              for the tests (README)
 # The last line on stdout is "N passed, N failed, N skipped". A kernel report,
 # a leak, a module that does not unload and a guest that dies or hangs each
 # count as one failed test.
@@ -50,7 +52,7 @@ test_kernel()
 	out=$(STRICT=1 "$TOP/scripts/build.sh" "$name" module selftests)
 	rm -rf "$results"
 	KERNEL=$name PARAMS='' RW='' RUN=$results \
-		CMD="$TOP/scripts/guest-tests.sh $out" \
+		CMD="$TOP/scripts/guest-tests.sh $out ${TESTS-}" \
 		"$TOP/scripts/vm.sh" </dev/null | heartbeat "$name" && rc=0 || rc=$?
 	summary=$(python3 "$TOP/scripts/summary.py" "$ksrc" "$name" "$results/results")
 	read -r passed failed skipped < <(tail -n 1 <<<"$summary")

@@ -17,6 +17,7 @@
 #   RUN=DIR         a directory that the guest may write to (/run/mmapdemo
 #                   there) and that stays; default: a temporary one
 #   CHECK_LEAKS=1   ask kmemleak after the module has gone (slow)
+#   MMAPDEMO_...=   what the tests look for; the guest gets it as it is
 #
 # The guest's command has stdin, stdout and stderr of this script, over
 # channels of their own; the kernel's log goes to a file.
@@ -82,13 +83,14 @@ make_initramfs()
 # What the guest's scripts need to know; they source it.
 write_settings()
 {
-	local name size
+	local name names size
 
+	mapfile -t names < <(compgen -e MMAPDEMO_)
 	size=$(stty size 2>/dev/null) || size='24 80'
 	printf '%s' "${CMD-}" >"$RUN/command"
 	GUEST_DIR=$CALLER GUEST_RW=${RW:+1} GUEST_TERMINAL=$TERMINAL GUEST_MERGED=$MERGED GUEST_SIZE=$size
 	for name in TOP KERNEL_DIR MODULE PARAMS LOG_MARKER CHECK_LEAKS TERM HOME PATH \
-		GUEST_DIR GUEST_RW GUEST_TERMINAL GUEST_MERGED GUEST_SIZE; do
+		GUEST_DIR GUEST_RW GUEST_TERMINAL GUEST_MERGED GUEST_SIZE "${names[@]}"; do
 		printf 'export %s=%q\n' "$name" "${!name-}"
 	done >"$RUN/settings"
 }
