@@ -30,6 +30,7 @@ kernels()
 	6.1 image 6.1 bookworm
 	6.12 image 6.12 bookworm-security
 	6.12-debug source 6.12 bookworm-security small.config,debug.config 1420
+	6.12-kcsan source 6.12 bookworm-security small.config,kcsan.config 1400
 	6.12-gcov source 6.12 bookworm-security small.config,gcov.config 1400 mm/filemap.o,mm/memory.o,mm/mmap.o,mm/mprotect.o,mm/mremap.o,mm/vma.o
 	7.3 source 7.3 trixie-backports small.config 1350
 	TABLE
