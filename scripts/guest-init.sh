@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
 #
 # The guest's /init, in the initramfs that vm.sh makes: turns the host's root
 # into the guest's, with a writable layer in memory on top, and hands over to

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# shellcheck disable=SC2034,SC2054 # variables used by name; commas of QEMU
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2034,SC2054 # variables used by name; commas of QEMU
 #
 # Boots a kernel in QEMU with the host's files and mmapdemo loaded, and runs a
 # command there, or a shell.
