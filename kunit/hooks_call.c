@@ -132,8 +132,9 @@ static long call_map_pages(struct vm_area_struct *vma, struct hooks_file *hf)
 static long pfn_at(struct vm_area_struct *vma, struct hooks_file *hf,
 		   unsigned long index, pgoff_t pgoff)
 {
-	return vmf_insert_pfn(vma, vma->vm_start + index * PAGE_SIZE,
-			      page_to_pfn(hf->pages[pgoff]));
+	/* The test compares its bits, as a number. */
+	return (__force long)vmf_insert_pfn(vma, vma->vm_start + index * PAGE_SIZE,
+					    page_to_pfn(hf->pages[pgoff]));
 }
 
 static long call_pfn(struct vm_area_struct *vma, struct hooks_file *hf)
