@@ -157,7 +157,7 @@ static int hooks_file_open(struct inode *inode, struct file *file)
 
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	hf = kzalloc(sizeof(*hf), GFP_KERNEL);
+	hf = kzalloc_obj(*hf);
 	if (!hf)
 		return -ENOMEM;
 	mutex_init(&hf->lock);

@@ -26,6 +26,12 @@
 #include <linux/writeback.h>
 #endif
 
+/* By 7.3 this is how an object is allocated, named by what points to it. */
+#ifndef kmalloc_obj
+#define kmalloc_obj(object)	kmalloc(sizeof(object), GFP_KERNEL)
+#define kzalloc_obj(object)	kzalloc(sizeof(object), GFP_KERNEL)
+#endif
+
 /* 6.14 renamed it: "mm: alloc_pages_bulk: rename API". */
 #ifndef alloc_pages_bulk
 #define alloc_pages_bulk	alloc_pages_bulk_array

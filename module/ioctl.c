@@ -155,7 +155,7 @@ static int ioctl_dirty_log(struct mmapdemo_device *dev, void __user *argp,
 	if (copy_to_user(argp, &arg, sizeof(arg)))
 		return -EFAULT;
 
-	harvest = kmalloc(sizeof(*harvest), GFP_KERNEL);
+	harvest = kmalloc_obj(*harvest);
 	if (!harvest)
 		return -ENOMEM;
 	err = dirty_log_harvest(&dev->store, harvest, &arg, end);
