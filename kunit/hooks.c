@@ -106,7 +106,7 @@ static int hooks_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 	vm_flags_set(vma, flags);
 	if (hooks_get(hf, SET_OPS) == OPS_SET)
-		vma->vm_ops = &hf->ops;
+		vma->vm_ops = hf->ops;
 	else if (hooks_get(hf, SET_OPS) == OPS_NULL)
 		vma->vm_ops = NULL;
 	hooks_note(hf, COUNT_CALLED,
@@ -176,6 +176,7 @@ static int hooks_file_open(struct inode *inode, struct file *file)
 err_inode:
 	iput(hf->inode);
 err_hf:
+	kfree(hf->ops);
 	kfree(hf);
 	return err;
 }
@@ -187,6 +188,7 @@ static int hooks_file_release(struct inode *inode, struct file *file)
 
 	hooks_free_pages(hf);
 	iput(hf->inode);
+	kfree(hf->ops);
 	kfree(hf);
 	return 0;
 }

@@ -139,7 +139,7 @@ struct hooks_file {
 	struct mutex lock;
 	long set[HOOKS_NR_SETTINGS];
 	atomic_long_t count[HOOKS_NR_COUNTS];
-	struct vm_operations_struct ops;
+	const struct vm_operations_struct *ops;
 	atomic_long_t times;
 	struct inode *inode;
 	struct folio *folios[HOOKS_NR_PAGES];

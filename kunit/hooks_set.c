@@ -75,7 +75,7 @@ struct hooks_setting_info {
 #define HOOK(hook, _words)	{					\
 	.name = #hook, .words = _words, .min = -MAX_ERRNO,		\
 	.is_hook = true,						\
-	.offset = offsetof(struct vm_operations_struct, hook)		\
+	.offset = offsetof(const struct vm_operations_struct, hook)		\
 }
 
 #define NUMBER(_name, _min, _max) { .name = _name, .min = _min, .max = _max }
@@ -214,7 +214,7 @@ static void hooks_set_mapping(struct hooks_file *hf, bool on)
 /* Takes the hook over from hooks_vm_ops, or out. */
 static void hooks_set_op(struct hooks_file *hf, size_t offset, bool on)
 {
-	void *slot = (char *)&hf->ops + offset;
+	void *slot = (char *)hf->ops + offset;
 
 	if (on)
 		memcpy(slot, (const char *)&hooks_vm_ops + offset, sizeof(void *));
@@ -315,7 +315,7 @@ static bool hooks_has_op(struct hooks_file *hf, size_t offset)
 {
 	void *slot;
 
-	memcpy(&slot, (char *)&hf->ops + offset, sizeof(slot));
+	memcpy(&slot, (const char *)hf->ops + offset, sizeof(slot));
 	return slot;
 }
 
@@ -361,6 +361,9 @@ int hooks_parse_line(struct hooks_file *hf, char *line)
  */
 int hooks_set_default(struct hooks_file *hf)
 {
+	hf->ops = kzalloc_obj(*hf->ops);
+	if (!hf->ops)
+		return -ENOMEM;
 	hooks_set_op(hf, settings[SET_OPEN].offset, true);
 	hooks_set_op(hf, settings[SET_CLOSE].offset, true);
 	hooks_set_op(hf, settings[SET_FAULT].offset, true);

@@ -302,7 +302,7 @@ int hooks_mmap_prepare(struct vm_area_desc *desc)
 	int err;
 
 	hooks_use(hf, COUNT_MMAP_PREPARE);
-	desc->vm_ops = &hf->ops;
+	desc->vm_ops = hf->ops;
 	err = hooks_act(hf, desc);
 	return err ?: hooks_get(hf, SET_MMAP);
 }
