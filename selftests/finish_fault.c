@@ -74,10 +74,12 @@ static void race(struct __test_metadata *_metadata, char *p, bool write)
 					    touch_each_page, &racer[i]));
 	}
 	for (i = 0; i < RACERS; i++) {
-		ASSERT_EQ(0, pthread_join(racer[i].thread, NULL));
+		ASSERT_EQ(0, pthread_join(racer[i].thread, NULL))
+			TH_LOG("thread %d", i);
 	}
 	for (i = 0; write && i < NR; i++) {
-		ASSERT_EQ(0, memcmp(p + i * page_size, "ab", RACERS));
+		ASSERT_EQ(0, memcmp(p + i * page_size, "ab", RACERS))
+			TH_LOG("page %d", i);
 	}
 }
 

@@ -159,7 +159,8 @@ static long map_pages(struct __test_metadata *_metadata, size_t pgoff,
 	ret = hooks_read(fd, "called");
 	EXPECT_EQ(ret ? 0 : (long)nr, count_mapped(p, nr));
 	if (!ret) {
-		EXPECT_EQ(hooks_letter(pgoff), *p);
+		EXPECT_EQ(hooks_letter(pgoff), *p)
+			TH_LOG("page %zu", pgoff);
 	}
 	munmap(p, nr * page_size);
 	close(fd);

@@ -127,7 +127,8 @@ TEST_F(poison, discarded_page_never_returns)
 	p = map_shared(_metadata, self->fd, 0, all);
 	write_pages(p, all, 1);
 	for (i = 0; i < all; i++) {
-		ASSERT_NE(self->pfn, pfn_of(p + i * page_size));
+		ASSERT_NE(self->pfn, pfn_of(p + i * page_size))
+			TH_LOG("page %zu", i);
 	}
 }
 

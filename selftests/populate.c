@@ -68,7 +68,8 @@ TEST_F(populate, fault_around_maps_present_pages)
 	if (window < 4 || 2 * window > self->dev.nr_pages)
 		SKIP(return, "fault-around of %zu pages", window);
 	for (i = 0; i < 2 * window; i += 4) {
-		ASSERT_TRUE(fill(self->fd, i, 3, 0));
+		ASSERT_TRUE(fill(self->fd, i, 3, 0))
+			TH_LOG("page %zu", i);
 	}
 	ASSERT_EQ(p, mmap(p, 2 * window * page_size, PROT_READ,
 			  MAP_SHARED | MAP_FIXED, self->fd, 0));

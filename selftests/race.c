@@ -72,10 +72,12 @@ static void touch_fresh_pages(struct __test_metadata *_metadata,
 					    &racer[i]));
 	}
 	for (i = 0; i < RACERS; i++) {
-		ASSERT_EQ(0, pthread_join(thread[i], NULL));
+		ASSERT_EQ(0, pthread_join(thread[i], NULL))
+			TH_LOG("thread %d", i);
 	}
 	for (i = 0; i < FRESH; i++) {
-		EXPECT_EQ(RACERS, *(int *)(p[0] + i * page_size));
+		EXPECT_EQ(RACERS, *(int *)(p[0] + i * page_size))
+			TH_LOG("page %d", i);
 	}
 	EXPECT_EQ(FRESH, pool_read("stored"));
 }
