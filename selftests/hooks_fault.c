@@ -93,7 +93,7 @@ TEST_F(hooks_fault, E08_nopage_retries)
 
 static int read_first_page(void *p)
 {
-	return *(volatile char *)p;
+	return read_byte(p);
 }
 
 /* Without an end to it: the process faults until it is killed. */

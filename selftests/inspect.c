@@ -299,7 +299,7 @@ TEST_F_TIMEOUT(inspect_gdb, prints_a_string, 90)
 	if (system("command -v gdb >/dev/null"))
 		SKIP(return, "needs gdb");
 	child = start_waiting();
-	strcpy(self->p, "seen by gdb");
+	write_text(self->p, "seen by gdb");
 	snprintf(command, sizeof(command),
 		 "gdb -nx -batch -p %d -ex 'x/s %p' 2>/dev/null", child,
 		 self->p);

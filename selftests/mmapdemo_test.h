@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "access.h"
 #include "../module/uapi/mmapdemo.h"
 
 /* A busy host can be ten times slower than its emulated CPU ever is. */
@@ -377,9 +378,9 @@ struct trap {
 };
 
 static __thread sigjmp_buf trap_env;
-static __thread volatile sig_atomic_t trap_armed;
+static __thread sig_atomic_t trap_armed;
 static __thread struct trap trap_seen;
-static __thread volatile size_t trap_count;
+static __thread size_t trap_count;
 
 static inline void trap_handler(int sig, siginfo_t *info, void *context)
 {
@@ -408,7 +409,7 @@ static void __attribute__((constructor)) catch_signals(void)
  * Reads the first byte of @nr pages; or, with @value not negative, writes it
  * there, up to the first signal. Leaves in trap_count how many went well.
  */
-static inline struct trap touch_pages(volatile char *p, size_t nr, int value)
+static inline struct trap touch_pages(char *p, size_t nr, int value)
 {
 	trap_seen = (struct trap){ 0 };
 	trap_count = 0;
@@ -416,16 +417,16 @@ static inline struct trap touch_pages(volatile char *p, size_t nr, int value)
 	if (!sigsetjmp(trap_env, 1)) {
 		for (; trap_count < nr; trap_count++) {
 			if (value < 0)
-				(void)p[trap_count * page_size];
+				read_byte(p + trap_count * page_size);
 			else
-				p[trap_count * page_size] = value;
+				write_byte(p + trap_count * page_size, value);
 		}
 	}
 	trap_armed = 0;
 	return trap_seen;
 }
 
-static inline struct trap touch(volatile char *p, int value)
+static inline struct trap touch(char *p, int value)
 {
 	return touch_pages(p, 1, value);
 }
@@ -444,21 +445,21 @@ static inline struct trap touch(volatile char *p, int value)
 } while (0)
 
 /* Reads one byte of each of @nr pages. */
-static inline void read_pages(volatile const char *p, size_t nr)
+static inline void read_pages(const char *p, size_t nr)
 {
 	size_t i;
 
 	for (i = 0; i < nr; i++)
-		(void)p[i * page_size];
+		read_byte(p + i * page_size);
 }
 
 /* Writes one byte of each of @nr pages. */
-static inline void write_pages(volatile char *p, size_t nr, char value)
+static inline void write_pages(char *p, size_t nr, char value)
 {
 	size_t i;
 
 	for (i = 0; i < nr; i++)
-		p[i * page_size] = value;
+		write_byte(p + i * page_size, value);
 }
 
 /*

@@ -75,7 +75,7 @@ TEST_F(populate, fault_around_maps_present_pages)
 			  MAP_SHARED | MAP_FIXED, self->fd, 0));
 	maps = stat_read(variant->insert ? "inserted" : "map_pages");
 	faults = stat_read("fault_read");
-	(void)*(volatile char *)(p + page_size);
+	read_byte(p + page_size);
 	for (i = 0; i < 2 * window; i++) {
 		bool expected = i < window && i % 4 != 3;
 

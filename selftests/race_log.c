@@ -38,7 +38,7 @@ FIXTURE_TEARDOWN(race_log)
 
 struct backup {
 	int fd;
-	volatile unsigned long *live;	/* the page that is written */
+	unsigned long *live;		/* the page that is written */
 	unsigned long copy;		/* what the backup holds of it */
 	int stop, quit;
 	pthread_barrier_t barrier;	/* around each round */
@@ -58,7 +58,8 @@ static void *keep_backup(void *arg)
 			return NULL;
 		do {
 			fsync(backup->fd);
-			backup->copy = *backup->live;
+			backup->copy = __atomic_load_n(backup->live,
+						       __ATOMIC_RELAXED);
 		} while (!__atomic_load_n(&backup->stop, __ATOMIC_ACQUIRE));
 		pthread_barrier_wait(&backup->barrier);
 	}
@@ -67,7 +68,7 @@ static void *keep_backup(void *arg)
 static void write_number(struct backup *backup, unsigned long number, bool call)
 {
 	if (!call)
-		*backup->live = number;
+		__atomic_store_n(backup->live, number, __ATOMIC_RELAXED);
 	else if (pwrite(backup->fd, &number, sizeof(number), 0) < 0)
 		abort();
 }
@@ -141,6 +142,12 @@ struct replica {
 	int stop;
 };
 
+static unsigned long number_at(char *live, size_t page)
+{
+	return __atomic_load_n((unsigned long *)(live + page * page_size),
+			       __ATOMIC_RELAXED);
+}
+
 /* Copies the pages that the log names, and no other. */
 static void replicate(struct replica *replica)
 {
@@ -154,8 +161,7 @@ static void replicate(struct replica *replica)
 		page = extent[i].start / page_size;
 		end = page + extent[i].len / page_size;
 		for (; page < end; page++)
-			replica->copy[page] = *(volatile unsigned long *)
-					      (replica->live + page * page_size);
+			replica->copy[page] = number_at(replica->live, page);
 	}
 	replica->harvests += !!nr;
 }
@@ -185,7 +191,8 @@ static void write_somehow(int fd, char *p, unsigned long number)
 		written = process_vm_writev(getpid(), &from, 1, &to, 1, 0);
 		break;
 	default:
-		*(volatile unsigned long *)(p + offset) = number;
+		__atomic_store_n((unsigned long *)(p + offset), number,
+				 __ATOMIC_RELAXED);
 	}
 	if (written != sizeof(number))
 		abort();

@@ -20,7 +20,7 @@ static int child_answers(void *arg)
 
 	if (strcmp(p, "question"))
 		return 1;
-	strcpy(p, "answer");
+	write_text(p, "answer");
 	return 0;
 }
 
@@ -50,7 +50,7 @@ TEST_F(sharing, shared_by_two_processes)
 	size_t pgoff = 9;
 	char *p = map_shared(_metadata, self->fd, pgoff, 1);
 
-	strcpy(p, "question");
+	write_text(p, "question");
 	EXPECT_EQ(0, in_child(child_opens_and_answers, &pgoff));
 	EXPECT_STREQ("answer", p);
 }
@@ -71,7 +71,7 @@ TEST_F(sharing, shared_over_fork)
 
 	write_pages(p, 8, 1);
 	EXPECT_EQ(variant->insert ? 8 : 0, in_child(child_counts_mapped, p));
-	strcpy(p, "question");
+	write_text(p, "question");
 	EXPECT_EQ(0, in_child(child_answers, p));
 	EXPECT_STREQ("answer", p);
 }
@@ -82,7 +82,7 @@ TEST_F(sharing, private_over_fork)
 	char *p = map_private(_metadata, self->fd, 0, 1);
 
 	ASSERT_TRUE(fill(self->fd, 0, 1, 0));
-	strcpy(p, "question");
+	write_text(p, "question");
 	EXPECT_EQ(0, in_child(child_answers, p));
 	EXPECT_STREQ("question", p);
 	EXPECT_EQ(-1, bad_read(self->fd, 0, 1, 0));
@@ -133,7 +133,7 @@ TEST_F(sharing, private_copies_dropped)
 
 struct shared_counter {
 	pthread_mutex_t mutex;
-	volatile long count;
+	long count;
 };
 
 static int child_counts(void *arg)

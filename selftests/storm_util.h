@@ -45,15 +45,17 @@ static inline void check_byte(struct worker *w, size_t page, char byte)
 }
 
 /* Return: the byte at @p; 0 where touching it raises a signal. */
-static inline char peek(volatile char *p)
+static inline char peek(const char *p)
 {
-	volatile char byte = 0;
-
 	trap_armed = 1;
-	if (!sigsetjmp(trap_env, 1))
-		byte = *p;
+	if (!sigsetjmp(trap_env, 1)) {
+		char byte = read_byte(p);
+
+		trap_armed = 0;
+		return byte;
+	}
 	trap_armed = 0;
-	return byte;
+	return 0;
 }
 
 static inline void do_read(struct worker *w, struct range r)

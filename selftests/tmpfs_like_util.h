@@ -89,7 +89,7 @@ static inline long sum(const char *p, long len)
 }
 
 /* Reads the byte, or writes it with @value not negative. */
-static inline void access_byte(const struct side *side, volatile char *p,
+static inline void access_byte(const struct side *side, char *p,
 			       int value, struct outcome *outcome)
 {
 	struct trap trap = touch(p, value);

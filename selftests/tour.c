@@ -29,7 +29,7 @@ static void discard(size_t pgoff, size_t nr)
 	};
 
 	if (ioctl(fd, MMAPDEMO_IOC_DISCARD, &arg))
-		give_up("tour: discard: %s\n", strerror(errno));
+		give_up("tour: %s: %s\n", __func__, strerror(errno));
 }
 
 static void tour_mapping_is_free(char *p)
@@ -37,13 +37,13 @@ static void tour_mapping_is_free(char *p)
 	step("Mapping costs nothing",
 	     "    mmap(2) has given us addresses for the whole device, and no memory:\n"
 	     "    there is nothing behind them until they are touched.");
-	check("KiB of addresses (smaps: Size)", smaps(p, "Size:"),
+	check("KiB of addresses (smaps: Size)", smaps_kib(p, "Size:"),
 	      device_pages * page / 1024);
-	check("KiB of memory behind them (smaps: Rss)", smaps(p, "Rss:"), 0);
+	check("KiB of memory behind them (smaps: Rss)", smaps_kib(p, "Rss:"), 0);
 	check("pages stored in the device", pool("stored"), 0);
 }
 
-static void tour_first_read(volatile char *p)
+static void tour_first_read(char *p)
 {
 	char byte;
 
@@ -52,33 +52,33 @@ static void tour_first_read(volatile char *p)
 	     "    table and stops the program: a page fault. The kernel asks the driver\n"
 	     "    for the page; it makes one, full of zeros, and the program goes on.");
 	begin();
-	byte = p[0];
+	byte = read_byte(p);
 	end();
 	check("the byte", byte, 0);
 	check("minor faults of this process (getrusage)",
 	      after.minor_faults - before.minor_faults, 1);
 	check_growth("fault_read", 1);
-	check("KiB of memory behind the mapping", smaps((char *)p, "Rss:"),
+	check("KiB of memory behind the mapping", smaps_kib(p, "Rss:"),
 	      page / 1024);
 	check("pages stored in the device", pool("stored"), 1);
 }
 
-static void tour_first_write(volatile char *p)
+static void tour_first_write(char *p)
 {
 	step("The first write",
 	     "    We write to page 1, which does not exist, and to page 0, which was\n"
 	     "    mapped for reading only, on purpose: so the first write to each page\n"
 	     "    is noticed, and the page noted as dirty. Then we write to both again.");
 	begin();
-	p[page] = 'a';
-	p[0] = 'b';
+	write_byte(p + page, 'a');
+	write_byte(p, 'b');
 	end();
 	check_growth("fault_write", 1);
 	check_growth("mkwrite", 2);
 	check("dirty pages", pool("dirty"), 2);
 	begin();
-	p[page] = 'c';
-	p[0] = 'd';
+	write_byte(p + page, 'c');
+	write_byte(p, 'd');
 	end();
 	puts("    The second time the processor does it alone:");
 	check("minor faults of this process",
@@ -86,7 +86,7 @@ static void tour_first_write(volatile char *p)
 	check_growth("mkwrite", 0);
 }
 
-static void tour_fault_around(volatile char *p)
+static void tour_fault_around(char *p)
 {
 	size_t window = fault_around_pages(), first = 2 * window;
 	char *data = calloc(3 * window, page);
@@ -99,16 +99,16 @@ static void tour_fault_around(volatile char *p)
 		give_up("tour: write: %s\n", strerror(errno));
 	free(data);
 	check("of these pages, in the device (mincore)",
-	      count_stored((char *)p + first * page, 3 * window), 3 * window);
+	      count_stored(p + first * page, 3 * window), 3 * window);
 	check("and in our page table (pagemap)",
-	      count_mapped((char *)p + first * page, 3 * window), 0);
+	      count_mapped(p + first * page, 3 * window), 0);
 	begin();
-	(void)p[(first + window + window / 2) * page];
+	read_byte(p + (first + window + window / 2) * page);
 	end();
 	check("minor faults of this process",
 	      after.minor_faults - before.minor_faults, 1);
 	check("pages that this one fault mapped",
-	      count_mapped((char *)p + first * page, 3 * window), window);
+	      count_mapped(p + first * page, 3 * window), window);
 	if (insert_mode())
 		check_growth("inserted", window);
 	else
@@ -120,7 +120,7 @@ static void child_writes_greeting(void *unused)
 	(void)unused;
 	/* An open file and a mapping of its own. */
 	fd = open(DEVICE, O_RDWR);
-	strcpy(map_shared(0, 1), "hello from the child");
+	write_text(map_shared(0, 1), "hello from the child");
 }
 
 static void tour_two_processes(char *p)
@@ -147,11 +147,11 @@ static char *tour_private(char *p)
 	     "    hears of it. This is called copy on write.");
 	check_text("the private mapping reads", private, "hello from the child");
 	begin();
-	strcpy(private, "mine alone");
+	write_text(private, "mine alone");
 	end();
 	check_text("and after our write", private, "mine alone");
 	check_text("the shared mapping reads", p, "hello from the child");
-	check("KiB copied (smaps: Anonymous)", smaps(private, "Anonymous:"),
+	check("KiB copied (smaps: Anonymous)", smaps_kib(private, "Anonymous:"),
 	      page / 1024);
 	check_growth("mkwrite", 0);
 	return private;
@@ -162,8 +162,8 @@ static char *both[2];
 static void child_changes_both(void *unused)
 {
 	(void)unused;
-	strcpy(both[0], "changed by the child");
-	strcpy(both[1], "changed by the child");
+	write_text(both[0], "changed by the child");
+	write_text(both[1], "changed by the child");
 }
 
 static void tour_fork(char *shared, char *private)
@@ -189,7 +189,7 @@ static void tour_read_write(char *p)
 	step("read(2) and write(2) see the same pages",
 	     "    What a mapping writes, read(2) returns at once; what write(2) writes,\n"
 	     "    the mapping shows at once. There is no second copy to be out of date.");
-	strcpy(p + page, "by a mapping");
+	write_text(p + page, "by a mapping");
 	if (pread(fd, text, sizeof(text) - 1, page) < 0)
 		give_up("tour: read: %s\n", strerror(errno));
 	check_text("read(2) returns", text, "by a mapping");
@@ -219,8 +219,8 @@ static void tour_msync(char *p)
 	check_growth("cleaned", dirty);
 	check("dirty pages", pool("dirty"), 0);
 	begin();
-	((volatile char *)p)[0] = 'x';
-	((volatile char *)p)[0] = 'y';
+	write_byte(p, 'x');
+	write_byte(p, 'y');
 	end();
 	check_growth("mkwrite", 1);
 	check("dirty pages", pool("dirty"), 1);
@@ -293,7 +293,7 @@ static void tour_discard(char *shared, char *private)
 	check_growth("discarded", stored);
 	check("pages stored in the device", pool("stored"), 0);
 	check("KiB behind the shared mapping (smaps: Rss)",
-	      smaps(shared, "Rss:"), 0);
+	      smaps_kib(shared, "Rss:"), 0);
 	check("the first byte of the shared mapping", shared[0], 0);
 	check_text("our private copy reads", private, "mine alone");
 }

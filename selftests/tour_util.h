@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "../module/uapi/mmapdemo.h"
 
 #define DEVICE		"/dev/mmapdemo"
@@ -39,17 +39,11 @@ static int nr_steps, nr_checks, nr_wrong;
 #define RED	(colour ? "\033[1;31m" : "")
 #define PLAIN	(colour ? "\033[m" : "")
 
-static __attribute__((noreturn, format(printf, 1, 2)))
-void give_up(const char *format, ...)
-{
-	va_list args;
-
-	fflush(stdout);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	exit(2);
-}
+#define give_up(...) do {			\
+	fflush(stdout);				\
+	fprintf(stderr, __VA_ARGS__);		\
+	exit(2);				\
+} while (0)
 
 static void step(const char *title, const char *text)
 {
@@ -229,7 +223,7 @@ static void print_summary(void)
 }
 
 /* A line of /proc/self/smaps, in KiB, for the mapping that starts at @p. */
-static long smaps(const void *p, const char *key)
+static long smaps_kib(const void *p, const char *key)
 {
 	FILE *f = fopen("/proc/self/smaps", "r");
 	char line[512];
@@ -295,7 +289,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 }
 
 /* Reads the byte at @p; where that gets a signal, catches it. */
-static struct trap try_read(const volatile char *p)
+static struct trap try_read(const char *p)
 {
 	struct sigaction act = {
 		.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO,
@@ -305,7 +299,7 @@ static struct trap try_read(const volatile char *p)
 	sigaction(SIGSEGV, &act, NULL);
 	trap = (struct trap){ 0 };
 	if (!sigsetjmp(trap_env, 1))
-		(void)*p;
+		read_byte(p);
 	signal(SIGBUS, SIG_DFL);
 	signal(SIGSEGV, SIG_DFL);
 	return trap;

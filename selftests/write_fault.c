@@ -385,7 +385,7 @@ TEST_F(write_fault, J08_pinned_across_fsync)
 
 	if (uffd < 0)
 		SKIP(return, "needs userfaultfd");
-	strcpy(data, "DMA");
+	write_text(data, "DMA");
 	transfer.from = missing_page(_metadata, uffd);
 	read_pages(self->p, 1);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, pin_and_copy, &transfer));
