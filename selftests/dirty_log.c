@@ -39,8 +39,10 @@ FIXTURE_TEARDOWN(dirty_log)
 
 /* These pages are dirty, and no others; afterwards none is. */
 #define EXPECT_DIRTY(bits) do {					\
-	EXPECT_EQ(bits, log_bits(self->fd, 0));			\
-	EXPECT_EQ(bits, log_bits(self->fd, CLEAR));		\
+	__u64 bits_ = (bits);					\
+								\
+	EXPECT_EQ(bits_, log_bits(self->fd, 0));		\
+	EXPECT_EQ(bits_, log_bits(self->fd, CLEAR));		\
 	EXPECT_EQ(0, log_bits(self->fd, 0));			\
 	EXPECT_EQ(0, pool_read("dirty"));			\
 } while (0)

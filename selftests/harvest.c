@@ -50,8 +50,10 @@ static int harvest(int fd, struct mmapdemo_dirty_log *log)
 }
 
 #define EXPECT_EXTENT(extent, first, nr) do {			\
-	EXPECT_EQ((first) * page_size, (extent).start);		\
-	EXPECT_EQ((nr) * page_size, (extent).len);		\
+	const struct mmapdemo_extent extent_ = (extent);	\
+								\
+	EXPECT_EQ((first) * page_size, extent_.start);		\
+	EXPECT_EQ((nr) * page_size, extent_.len);		\
 } while (0)
 
 TEST_F(harvest, extents_are_merged_and_in_order)

@@ -19,8 +19,10 @@ static inline struct mmapdemo_info device_info(int fd)
 
 /* How much of the device log_bits() shows, and how its bits are written. */
 #define LOG_PAGES	64
-#define PAGES(first, nr) \
-	((nr) < 64 ? ((1ULL << (nr)) - 1) << (first) : ~0ULL)
+static inline __u64 PAGES(unsigned int first, unsigned int nr)
+{
+	return nr < 64 ? ((1ULL << nr) - 1) << first : ~0ULL;
+}
 
 /*
  * The dirty log of the device's first pages, a bit for each. What breaks the

@@ -69,12 +69,12 @@ static struct hooks hooks_read(void)
 }
 
 #define EXPECT_HOOKS(before, mmaps, opens, closes) do {		\
-	struct hooks now_ = hooks_read();			\
+	struct hooks now_ = hooks_read(), *before_ = &(before);	\
 								\
-	EXPECT_EQ((before).mmap + (mmaps), now_.mmap);		\
-	EXPECT_EQ((before).open + (opens), now_.open);		\
-	EXPECT_EQ((before).close + (closes), now_.close);	\
-	(before) = now_;					\
+	EXPECT_EQ(before_->mmap + (mmaps), now_.mmap);		\
+	EXPECT_EQ(before_->open + (opens), now_.open);		\
+	EXPECT_EQ(before_->close + (closes), now_.close);	\
+	*before_ = now_;					\
 } while (0)
 
 /* Of the old one nothing is left: neither page-table entries nor the VMA. */

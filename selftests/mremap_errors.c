@@ -84,10 +84,11 @@ static int remap_error(const struct remap *r)
 }
 
 #define EXPECT_REFUSED(cases) do {					\
+	const struct remap *c_ = (cases);				\
 	size_t i_;							\
 									\
-	for (i_ = 0; i_ < ARRAY_SIZE(cases); i_++) {			\
-		EXPECT_EQ((cases)[i_].error, remap_error(&(cases)[i_]))	\
+	for (i_ = 0; i_ < sizeof(cases) / sizeof(*c_); i_++) {		\
+		EXPECT_EQ(c_[i_].error, remap_error(&c_[i_]))		\
 			TH_LOG("case %zu", i_);				\
 	}								\
 	EXPECT_UNCHANGED();						\

@@ -17,11 +17,6 @@ static inline bool can_seal(void)
 	return seal(NULL, 0, 0) != ENOSYS;
 }
 
-#define NEED_MSEAL() do {						\
-	if (!can_seal())						\
-		SKIP(return, "needs mseal(2), which is in Linux 6.10");	\
-} while (0)
-
 /* A child's own pages, with one of no file before and one behind them. */
 struct sealed {
 	int fd;

@@ -86,8 +86,9 @@ static void touch_fresh_pages(struct __test_metadata *_metadata,
 TEST_F(race, first_touch_of_one_mapping)
 {
 	char *p = map_shared(_metadata, self->fd, 0, FRESH);
+	char *same[RACERS] = { p, p, p, p };
 
-	touch_fresh_pages(_metadata, (char *[RACERS]){ p, p, p, p });
+	touch_fresh_pages(_metadata, same);
 }
 
 /* X04: here the device decides who made the page. */

@@ -58,22 +58,32 @@ struct weather {
 
 typedef void (*op_fn)(struct worker *w, struct range r);
 
-/* What goes on in the background of each storm. */
-#define FAULTS	do_read, do_write, do_copy
-#define REMOVAL	do_discard, do_resize
+/* Each storm: what goes on in the background of all of them comes first. */
+static op_fn forks[] = {
+	do_read, do_write, do_copy, do_discard, do_resize,
+	do_fork, do_sync, NULL
+};
 
-static op_fn forks[] = { FAULTS, REMOVAL, do_fork, do_sync, NULL };
 static op_fn moves[] = {
-	FAULTS, REMOVAL, do_move, do_grow, do_unmap, do_dontneed, do_protect,
+	do_read, do_write, do_copy, do_discard, do_resize,
+	do_move, do_grow, do_unmap, do_dontneed, do_protect,
 	do_sync, NULL
 };
-static op_fn opens[] = { FAULTS, REMOVAL, do_open, do_open, do_open, NULL };
+
+static op_fn opens[] = {
+	do_read, do_write, do_copy, do_discard, do_resize,
+	do_open, do_open, do_open, NULL
+};
+
 static op_fn calls[] = {
-	FAULTS, REMOVAL, do_write_call, do_read_call, do_pipe, do_seek,
+	do_read, do_write, do_copy, do_discard, do_resize,
+	do_write_call, do_read_call, do_pipe, do_seek,
 	do_sync, NULL
 };
+
 static op_fn everything[] = {
-	FAULTS, REMOVAL, do_fork, do_move, do_grow, do_unmap, do_dontneed,
+	do_read, do_write, do_copy, do_discard, do_resize,
+	do_fork, do_move, do_grow, do_unmap, do_dontneed,
 	do_protect, do_lock, do_populate, do_open, do_sync, do_seek,
 	do_write_call, do_read_call, do_pipe, NULL
 };

@@ -37,9 +37,11 @@ struct op {
 	unsigned int weight;
 };
 
-#define CHOOSE(drawn, ...)						\
-	((const int[]){ __VA_ARGS__ }[(drawn) %				\
-	 (sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int))])
+#define CHOOSE(drawn, ...) ({						\
+	static const int choices_[] = { __VA_ARGS__ };			\
+									\
+	choices_[(drawn) % ARRAY_SIZE(choices_)];			\
+})
 
 static inline int open_again(int fd)
 {
