@@ -12,6 +12,7 @@
 #include "mmapdemo_test.h"
 #include "vma_info.h"
 
+#include <linux/const.h>
 #include <linux/mempolicy.h>
 #include <sys/syscall.h>
 
@@ -92,11 +93,11 @@ TEST_F(tracking, V01_mincore_tells_a_stranger_nothing)
 
 /* Bits of an entry of pagemap. */
 #define PM_PFN		((1ULL << 55) - 1)
-#define PM_SOFT_DIRTY	(1ULL << 55)
-#define PM_EXCLUSIVE	(1ULL << 56)
-#define PM_FILE		(1ULL << 61)
-#define PM_SWAP		(1ULL << 62)
-#define PM_PRESENT	(1ULL << 63)
+#define PM_SOFT_DIRTY	_BITULL(55)
+#define PM_EXCLUSIVE	_BITULL(56)
+#define PM_FILE		_BITULL(61)
+#define PM_SWAP		_BITULL(62)
+#define PM_PRESENT	_BITULL(63)
 #define PM_KIND		(PM_EXCLUSIVE | PM_FILE | PM_SWAP | PM_PRESENT)
 
 TEST_F(tracking, V02_pagemap)

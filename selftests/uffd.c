@@ -12,13 +12,14 @@
 #include "mmapdemo_test.h"
 #include "vma_info.h"
 
+#include <linux/const.h>
 #include <linux/fs.h>
 #include <linux/userfaultfd.h>
 #include <sys/syscall.h>
 
 /* For headers that are older than this. */
 #ifndef UFFD_FEATURE_WP_ASYNC
-#define UFFD_FEATURE_WP_ASYNC	(1 << 15)
+#define UFFD_FEATURE_WP_ASYNC	_BITULL(15)
 #endif
 #ifndef PAGEMAP_SCAN
 struct page_region {
@@ -43,11 +44,11 @@ struct pm_scan_arg {
 };
 
 #define PAGEMAP_SCAN		_IOWR('f', 16, struct pm_scan_arg)
-#define PM_SCAN_WP_MATCHING	(1 << 0)
-#define PM_SCAN_CHECK_WPASYNC	(1 << 1)
-#define PAGE_IS_WRITTEN		(1 << 1)
-#define PAGE_IS_FILE		(1 << 2)
-#define PAGE_IS_PRESENT		(1 << 3)
+#define PM_SCAN_WP_MATCHING	_BITULL(0)
+#define PM_SCAN_CHECK_WPASYNC	_BITULL(1)
+#define PAGE_IS_WRITTEN		_BITULL(1)
+#define PAGE_IS_FILE		_BITULL(2)
+#define PAGE_IS_PRESENT		_BITULL(3)
 #endif
 
 DEVICE_FIXTURE(uffd)
