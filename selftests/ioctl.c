@@ -8,9 +8,11 @@
  */
 #include "caller.h"
 #include "ioctls.h"
-#include "layout.h"
 
+#include <assert.h>
 #include <limits.h>
+
+#include "layout.h"
 
 /* Pages that hold data, and how large the device is meanwhile. */
 #define STORED	4

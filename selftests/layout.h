@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The layout of each struct that an ioctl takes: the same for C and C++, and
- * for 32-bit and 64-bit programs. Whoever compiles this has checked it.
+ * for 32-bit and 64-bit programs. Whoever compiles this has checked it. C has
+ * static_assert from <assert.h>, which 32-bit programs may lack.
  */
 #ifndef MMAPDEMO_LAYOUT_H
 #define MMAPDEMO_LAYOUT_H
 
-#ifdef __cplusplus
 #define LAYOUT_ASSERT(claim)	static_assert(claim, #claim)
-#else
-#define LAYOUT_ASSERT(claim)	_Static_assert(claim, #claim)
-#endif
 
 #define LAYOUT_SIZE(type, size) \
 	LAYOUT_ASSERT(sizeof(struct type) == (size))
