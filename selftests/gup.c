@@ -131,7 +131,7 @@ static void expect_no_write(struct __test_metadata *_metadata, int disk,
 TEST_F(gup, M03_read_only_mappings)
 {
 	int fd = open(DEVICE, O_RDONLY);
-	char *p[] = {
+	char *p[4] = {
 		map(_metadata, self->fd, PROT_READ, MAP_SHARED, 0, NR),
 		map(_metadata, self->fd, PROT_READ, MAP_PRIVATE, 0, NR),
 		map(_metadata, fd, PROT_READ, MAP_SHARED, 0, NR),

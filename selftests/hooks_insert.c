@@ -147,8 +147,8 @@ TEST_F(hooks_insert, L05_sets_mixedmap)
 }
 
 /* Return: what vm_map_pages of 16 pages said to @nr pages at @pgoff. */
-static long map_pages(struct __test_metadata *_metadata, size_t pgoff,
-		      size_t nr)
+static long call_map_pages(struct __test_metadata *_metadata, size_t pgoff,
+			   size_t nr)
 {
 	int fd = open(HOOKS, O_RDWR);
 	char *p;
@@ -169,12 +169,12 @@ static long map_pages(struct __test_metadata *_metadata, size_t pgoff,
 
 TEST_F(hooks_insert, L07_vm_map_pages)
 {
-	EXPECT_EQ(0, map_pages(_metadata, 0, 16));
-	EXPECT_EQ(0, map_pages(_metadata, 12, 4));
-	EXPECT_EQ(-ENXIO, map_pages(_metadata, 16, 1));
-	EXPECT_EQ(-ENXIO, map_pages(_metadata, 0, 17));
-	EXPECT_EQ(-ENXIO, map_pages(_metadata, 12, 5));
-	EXPECT_EQ(-ENXIO, map_pages(_metadata, 1000, 1));
+	EXPECT_EQ(0, call_map_pages(_metadata, 0, 16));
+	EXPECT_EQ(0, call_map_pages(_metadata, 12, 4));
+	EXPECT_EQ(-ENXIO, call_map_pages(_metadata, 16, 1));
+	EXPECT_EQ(-ENXIO, call_map_pages(_metadata, 0, 17));
+	EXPECT_EQ(-ENXIO, call_map_pages(_metadata, 12, 5));
+	EXPECT_EQ(-ENXIO, call_map_pages(_metadata, 1000, 1));
 }
 
 /*

@@ -90,12 +90,12 @@ static int split_errno(const struct split *split, int error)
 {
 	/* do_mmap of 6.1 does not pass on why its munmap failed. */
 	if (split->call == split_map_fixed && kernel_before(6, 12))
-		return ENOMEM;
+		error = ENOMEM;
 	if (split->call == split_mseal && kernel_before(6, 10))
-		return ENOSYS;
+		error = ENOSYS;
 	/* madvise(2): "a kernel resource was temporarily unavailable". */
 	if (split->call == split_madvise && error == ENOMEM)
-		return EAGAIN;
+		error = EAGAIN;
 	return error;
 }
 

@@ -306,7 +306,7 @@ TEST_F_TIMEOUT(inspect_gdb, prints_a_string, 90)
 	gdb = popen(command, "r");
 	ASSERT_NE(NULL, gdb);
 	while (fgets(line, sizeof(line), gdb))
-		printed |= strstr(line, "\"seen by gdb\"") != NULL;
+		printed |= !!strstr(line, "\"seen by gdb\"");
 	EXPECT_EQ(0, pclose(gdb));
 	EXPECT_TRUE(printed);
 	kill(child, SIGKILL);

@@ -140,7 +140,7 @@ TEST_F(sync, condition_variable_while_others_go)
 	EXPECT_EQ(2 * ROUNDS, self->shared->count);
 }
 
-static int __attribute__((noreturn)) child_dies_with_lock(struct shared *shared)
+static __noreturn int child_dies_with_lock(struct shared *shared)
 {
 	pthread_mutex_lock(&shared->mutex);
 	sem_post(&shared->ping);
