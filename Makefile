@@ -15,7 +15,7 @@ $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)
 export CALLER := $(or $(wildcard $(PWD)),$(CURDIR))
 
 .DEFAULT_GOAL := modules
-.PHONY: help modules clean load unload demo vm test branches mutants coverage faults kernel
+.PHONY: help modules clean load unload demo vm check test branches mutants coverage faults kernel
 
 # What stands behind "##" at a target.
 describe = for t in $(1); do \
@@ -25,7 +25,7 @@ help:	## this list
 	@echo 'mmapdemo: a character device that shows how a driver serves mmap(2)'
 	@echo
 	@echo 'Try it in a virtual machine; nothing touches the kernel that runs here:'
-	@$(call describe,demo vm test branches mutants coverage faults kernel)
+	@$(call describe,demo vm check test branches mutants coverage faults kernel)
 	@echo
 	@echo 'Build it for a kernel, or use it on this machine:'
 	@$(call describe,modules load unload clean)
@@ -61,6 +61,9 @@ demo:	## the guided tour: fetch a kernel, boot it, watch the device work
 
 vm:	## a shell in the same guest, with your files and /dev/mmapdemo
 	@scripts/vm.sh
+
+check:	## static checks: checkpatch, sparse, coccicheck, gcc, clang, ...
+	@scripts/check.sh
 
 test:	## all tests, on a kernel with every debugging aid and on Debian's
 	@scripts/test.sh

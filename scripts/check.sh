@@ -1,0 +1,312 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# All static checks: what the kernel's own tools say of the module, the suites
+# and the selftests, and what shellcheck and Python say of the scripts.
+#
+# Usage: check.sh [CHECK...]     default: all that checks() below lists
+# The tools are those of Linux 6.12, or build for it; checkpatch is taken from
+# the newest source in the cache as well. Each check has a line on stdout with
+# its number of findings, and then the findings; the last line on stdout is
+# "check: N findings". A check that could not do its work, or left a file out,
+# is a finding, too.
+# Exit status: 0 no finding, 1 some.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+# NAME | for the user | what a finding looks like, in the check's output
+checks()
+{
+	cat <<-'TABLE'
+	checkpatch|checkpatch --strict|: (ERROR|WARNING|CHECK):
+	gcc|gcc, W=1|[Ww]arning: |WARNING: |[Ee]rror: |ERROR: |undefined reference
+	clang|clang, W=1|[Ww]arning: |WARNING: |[Ee]rror: |ERROR: |undefined reference
+	sparse|sparse|: (warning|error): |:    (expected|got)
+	kerneldoc|kernel-doc -Wall|[Ww]arning: |[Ee]rror:
+	coccicheck|coccicheck|^[^ ]+:[0-9]+:[0-9]+-[0-9]+:
+	shellcheck|shellcheck|: (note|warning|error):
+	python|Python's compiler|: error:
+	TABLE
+}
+
+# --- What the checks read, and build in ------------------------------------
+
+# copy_tree NAME [WHAT...] - makes $OUT/NAME a copy of the repository, or of
+# WHAT in it, as nothing may be written into the work tree. What a build left
+# in the copy stays.
+copy_tree()
+{
+	local dir=$OUT/$1
+
+	shift
+	[ $# != 0 ] || set -- ./
+	mkdir -p "$dir"
+	(cd "$TOP" && rsync -a --delete --exclude=/.git --filter=':- .gitignore' \
+		.gitignore "$@" "$dir/")
+}
+
+# prepared COMPILER [MAKE_ARGUMENTS...] - prints a directory to build modules
+# in: a 6.12 that is configured, with what is generated, and not compiled. It
+# has KUnit, which Debian's kernel has not.
+prepared()
+{
+	local compiler=$1 key dir
+
+	shift
+	key=$(cat "$TOP/scripts/small.config" - <<<"$*" | sha256sum | cut -c1-8)
+	dir=$CACHE/prepared/$(basename "$SOURCE")-$compiler-$("$compiler" -dumpversion)-$key
+	lock prepare
+	if [ ! -e "$dir/ready" ]; then
+		mkdir -p "$dir"
+		with_progress "preparing Linux 6.12 for $compiler" "$CACHE/logs/prepare.log" \
+			"tail -n 1" prepare "$dir" "$@" || return
+		touch "$dir/ready"
+	fi
+	unlock prepare
+	printf '%s\n' "$dir"
+}
+
+prepare()
+{
+	local make=(make -C "$SOURCE" O="$1" "${@:2}")
+
+	"${make[@]}" KCONFIG_ALLCONFIG="$TOP/scripts/small.config" allnoconfig &&
+		"${make[@]}" -j"$(nproc)" modules_prepare
+}
+
+# llvm_version - prints the oldest version of clang that is here or that apt
+# has, of those that are newer than the oldest that the kernel takes.
+llvm_version()
+{
+	local oldest
+
+	oldest=$(SRCARCH=x86 sh "$SOURCE/scripts/min-tool-version.sh" llvm)
+	{
+		compgen -c clang-
+		apt-cache pkgnames clang- 2>/dev/null
+	} | sort -V | awk -F- -v oldest="${oldest%%.*}" '
+		/^clang-[0-9]+$/ && $2 > oldest && !found { found = $2 }
+		END { print found }'
+}
+
+# compile CHECK BUILD_DIRECTORY MAKE_ARGUMENTS... - builds module and suites in
+# $OUT/CHECK. No kernel has been built there whose symbols modpost could find,
+# so that it misses all that are not the module's; make test sees to them.
+compile()
+{
+	local name=$1 build=$2
+
+	shift 2
+	copy_tree "$name" Kbuild module kunit
+	make -k -j"$(nproc)" -C "$build" M="$OUT/$name" KBUILD_MODPOST_WARN=1 "$@" modules 2>&1 |
+		grep -vE 'WARNING: (Module.symvers is missing|modpost: .* (undefined!|unresolved symbol))'
+}
+
+sources()
+{
+	(cd "$TOP" && printf '%s\n' module/*.c kunit/*.c) | grep -v '\.mod\.c$'
+}
+
+# expect_each TEST... - complains of each file on stdin for which TEST, with
+# the file's name in place of {}, fails.
+expect_each()
+{
+	local file
+
+	while read -r file; do
+		"${@//\{\}/$file}" || printf '%s: error: the check has left it out\n' "$file"
+	done
+}
+
+# --- The checks: what they print is their log, what they say is progress ---
+
+check_checkpatch()
+{
+	local newest source dir sources=("$SOURCE")
+
+	newest=$(compgen -G "$CACHE/source/*/ready" | sort -V | tail -n 1)
+	[ "${newest%/ready}" -ef "$SOURCE" ] || sources+=("${newest%/ready}")
+	for source in "${sources[@]}"; do
+		# One copy each: checkpatch keeps notes where it was called.
+		dir=$OUT/checkpatch-$(basename "$source")
+		copy_tree "$(basename "$dir")"
+		(cd "$dir" && checkpatch "$source" >"$dir.log" 2>&1) &
+	done
+	wait
+	for source in "${sources[@]}"; do
+		dir=$OUT/checkpatch-$(basename "$source")
+		cat "$dir.log"
+		(cd "$dir" && { kernel_files; echo module/compat.h; selftest_files; script_files; }) |
+			expect_each grep -qF "{} total: " "$dir.log"
+	done
+}
+
+# What some files are not asked, and why:
+# - compat.h is the file that knows kernel versions, which takes a test of
+#   LINUX_VERSION_CODE; and that is to checkpatch one constant and another.
+# - To a program, ENOSYS says that the kernel lacks the system call: it may ask.
+# - What fixtures have in common is in macros around the harness's FIXTURE() and
+#   its kin. These are definitions, for which there is no do-while loop, and
+#   what they take is a name, which has no side effects when it is used twice.
+# Of scripts it knows little; they have shellcheck.
+checkpatch()
+{
+	local run
+
+	run=(perl "$1/scripts/checkpatch.pl" --root="$1" --strict --show-types --emacs
+		--summary-file --typedefsfile="$TOP/scripts/checkpatch-types")
+	kernel_files | xargs "${run[@]}" -f
+	"${run[@]}" --ignore LINUX_VERSION_CODE,CONSTANT_COMPARISON -f module/compat.h
+	selftest_files | xargs "${run[@]}" -f \
+		--ignore ENOSYS,MULTISTATEMENT_MACRO_USE_DO_WHILE,MACRO_ARG_REUSE
+	script_files | xargs "${run[@]}" --types SPDX_LICENSE_TAG -f
+}
+
+kernel_files()
+{
+	find module kunit -name '*.[ch]' ! -name compat.h -o -name Kbuild -o -name Kconfig
+}
+
+selftest_files()
+{
+	find selftests -name '*.[ch]'
+}
+
+script_files()
+{
+	find scripts selftests .ci Makefile Kbuild -type f ! -name '*.[ch]' ! -name '*.md' \
+		! -name '*.patch' ! -name .gitignore ! -name settings
+}
+
+check_gcc()
+{
+	local build
+
+	build=$(prepared gcc) && compile gcc "$build" W=1 || return
+	sources | sed 's/c$/o/' | expect_each test -e "$OUT/gcc/{}"
+}
+
+check_clang()
+{
+	local version build
+
+	version=$(llvm_version)
+	need "clang-$version:clang-$version" "lld-$version:ld.lld-$version" \
+		"llvm-$version:llvm-ar-$version"
+	build=$(prepared "clang-$version" LLVM="-$version") &&
+		compile clang "$build" LLVM="-$version" W=1 || return
+	sources | sed 's/c$/o/' | expect_each test -e "$OUT/clang/{}"
+}
+
+# C=2: what needs no compiling as well.
+check_sparse()
+{
+	local build log=$OUT/sparse.log rc=0
+
+	build=$(prepared gcc) || return
+	compile sparse "$build" C=2 CF=-D__CHECK_ENDIAN__ >"$log" || rc=$?
+	cat "$log"
+	# Where the build finds sparse too old, it goes on without.
+	sources | expect_each grep -qF "  CHECK   $OUT/sparse/{}" "$log"
+	return $rc
+}
+
+check_kerneldoc()
+{
+	(cd "$TOP" && "$SOURCE/scripts/kernel-doc" -none -Wall -Werror \
+		module/*.[ch] module/uapi/*.h kunit/*.[ch] 2>&1)
+}
+
+check_coccicheck()
+{
+	copy_tree coccicheck Kbuild module kunit
+	RULES=$OUT/coccicheck-rules BUILD=$(prepared gcc) || return
+	export OUT RULES BUILD
+	rm -rf "$RULES"
+	mkdir -p "$RULES"
+	# Not those that coccinelle needs another language for.
+	grep -rLi ocaml "$SOURCE/scripts/coccinelle" --include='*.cocci' | sort >"$RULES/list"
+	with_progress "coccicheck: $(wc -l <"$RULES/list") rules" "$RULES/log" rules_done \
+		xargs -a "$RULES/list" -n 1 -P "$(nproc)" "$0" --rule || return
+	cat "$RULES"/*.cocci
+}
+
+rules_done()
+{
+	printf '%d rules done\n' "$(find "$RULES" -name '*.cocci' | wc -l)"
+}
+
+# One rule, by this script as xargs calls it; some loop for ever on some code.
+check_rule()
+{
+	local log rc=0
+
+	log=$RULES/$(basename "$1")
+	timeout 120 make -s -C "$BUILD" M="$OUT/coccicheck" coccicheck MODE=report COCCI="$1" \
+		J=1 >"$log.new" 2>&1 || rc=$?
+	# It fails, or it skips the rule, or spatch lets it down without a word.
+	if [ $rc != 0 ] || ! grep -q -- ' -D report ' "$log.new"; then
+		printf '%s: error: the rule was not checked (%d)\n' "$1" $rc >>"$log.new"
+	fi
+	mv "$log.new" "$log"
+}
+
+check_shellcheck()
+{
+	(cd "$TOP" && shellcheck -f gcc .ci/run scripts/*.sh selftests/*.sh 2>&1)
+}
+
+check_python()
+{
+	local file message
+
+	for file in "$TOP"/scripts/*.py; do
+		message=$(PYTHONPYCACHEPREFIX=$OUT/python python3 -W error -m py_compile "$file" 2>&1) ||
+			printf '%s\n%s: error: %s\n' "$message" "${file#"$TOP/"}" "${message##*$'\n'}"
+	done
+}
+
+# ---------------------------------------------------------------------------
+
+# run_check NAME LABEL PATTERN - adds to TOTAL
+run_check()
+{
+	local log=$CACHE/logs/check-$1.log rc=0 findings number
+
+	say "$2"
+	"check_$1" >"$log" || rc=$?
+	sed -i "s|$OUT/[^/]*/||g; s|$SOURCE/||g" "$log"
+	[ $rc = 0 ] || grep -qE "$3" "$log" ||
+		printf '%s: error: it ended with %d: %s\n' "$1" $rc "$(tail -n 1 "$log")" >>"$log"
+	# Two versions of a tool may find the same.
+	findings=$(grep -E "$3|^[^ ]+: error: " "$log" | awk '!seen[$0]++ { print "  " $0 }') || true
+	# What sparse had expected belongs to the line before.
+	number=$(grep -vcE ':    (expected|got)|^$' <<<"$findings") || true
+	printf '%-24s %4d\n' "$2" "$number"
+	[ "$number" = 0 ] && return
+	printf '%s\n' "$findings"
+	say "$2: $number findings, the whole log: $log"
+	# Or make would have nothing to do, and nothing to say, next time.
+	rm -rf "${OUT:?}/$1"
+	TOTAL=$((TOTAL + number))
+}
+
+if [ "${1-}" = --rule ]; then
+	check_rule "$2"
+	exit
+fi
+
+need rsync:rsync make:make gcc:gcc libc6-dev:/usr/include/stdio.h perl:perl bison:bison flex:flex \
+	bc:bc libelf-dev:/usr/include/libelf.h sparse:sparse coccinelle:spatch \
+	shellcheck:shellcheck python3:/usr/bin/python3
+SOURCE=$(kselftest_source)
+OUT=$CACHE/build/$(printf %s "$TOP" | sha256sum | cut -c1-8)/check
+mkdir -p "$OUT"
+lock check
+TOTAL=0
+while IFS='|' read -r name label pattern <&3; do
+	[ $# = 0 ] || [[ " $* " == *" $name "* ]] || continue
+	run_check "$name" "$label" "$pattern"
+done 3< <(checks)
+printf 'check: %d findings\n' "$TOTAL"
+[ "$TOTAL" = 0 ]
