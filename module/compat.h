@@ -132,6 +132,11 @@ static inline void mmapdemo_shrinker_destroy(struct shrinker *shrinker)
 }
 #endif
 
+/* 51104c19d857 ("kunit: test: Add vm_mmap() allocation resource manager"), 6.11 */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+#define MMAPDEMO_HAVE_KUNIT_VM_MMAP
+#endif
+
 /*
  * 529ce23a764f ("mm: switch mm->get_unmapped_area() to a flag"), 6.10; the
  * first argument has gone by 7.3.

@@ -256,3 +256,4 @@ const struct file_operations mmapdemo_fops = {
 	.unlocked_ioctl	= mmapdemo_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 };
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_fops);

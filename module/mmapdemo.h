@@ -73,6 +73,7 @@
 #define MMAPDEMO_VERSION	"0.1.0"
 
 struct dentry;
+struct kernel_param;
 struct shrinker;
 
 /**
@@ -215,6 +216,9 @@ unsigned long mmapdemo_param_fault_around(void);
 u64 mmapdemo_param_size(void);
 u64 mmapdemo_param_pool_size(void);
 int mmapdemo_parse_size(const char *str, u64 *size);
+#if IS_ENABLED(CONFIG_KUNIT)
+int mmapdemo_fault_mode_set(const char *val, const struct kernel_param *kp);
+#endif
 
 /* The counters; stats.c has the names that debugfs shows. */
 enum mmapdemo_stat {

@@ -122,7 +122,8 @@ static const struct kernel_param_ops size_param_ops = {
 	.get = size_param_get,
 };
 
-static int fault_mode_set(const char *val, const struct kernel_param *kp)
+VISIBLE_IF_KUNIT int mmapdemo_fault_mode_set(const char *val,
+					     const struct kernel_param *kp)
 {
 	int mode = __sysfs_match_string(fault_mode_names,
 					ARRAY_SIZE(fault_mode_names), val);
@@ -135,6 +136,7 @@ static int fault_mode_set(const char *val, const struct kernel_param *kp)
 	WRITE_ONCE(param_fault_mode, mode);
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_fault_mode_set);
 
 static int fault_mode_get(char *buffer, const struct kernel_param *kp)
 {
@@ -143,7 +145,7 @@ static int fault_mode_get(char *buffer, const struct kernel_param *kp)
 }
 
 static const struct kernel_param_ops fault_mode_ops = {
-	.set = fault_mode_set,
+	.set = mmapdemo_fault_mode_set,
 	.get = fault_mode_get,
 };
 
@@ -167,6 +169,7 @@ enum mmapdemo_fault_mode mmapdemo_param_fault_mode(void)
 {
 	return READ_ONCE(param_fault_mode);
 }
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_param_fault_mode);
 
 /* Bytes that fault_mode=insert maps at once; may change at any time. */
 unsigned long mmapdemo_param_fault_around(void)

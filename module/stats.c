@@ -52,6 +52,7 @@ unsigned long mmapdemo_stat_read(enum mmapdemo_stat stat)
 		sum += READ_ONCE(per_cpu(mmapdemo_stats, cpu).count[stat]);
 	return sum;
 }
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_stat_read);
 
 static int stats_show(struct seq_file *m, void *unused)
 {
