@@ -26,4 +26,45 @@ static inline bool folio_is_filled(struct folio *folio, u8 byte)
 	return filled;
 }
 
+/* Makes or finds the page of a slot, and keeps neither lock nor reference. */
+static inline struct folio *store_touch(struct mmapdemo_store *store,
+					pgoff_t pgoff, bool dirty)
+{
+	struct folio *folio = mmapdemo_store_grab(store, pgoff, dirty);
+
+	if (!IS_ERR(folio)) {
+		folio_unlock(folio);
+		folio_put(folio);
+	}
+	return folio;
+}
+
+static inline bool store_is_hole(struct mmapdemo_store *store, pgoff_t pgoff)
+{
+	struct folio *folio = mmapdemo_store_get(store, pgoff);
+
+	if (folio)
+		folio_put(folio);
+	return !folio;
+}
+
+static inline bool store_is_dirty(struct mmapdemo_store *store, pgoff_t pgoff)
+{
+	struct folio *folio = mmapdemo_store_get(store, pgoff);
+	bool dirty = folio && folio_test_dirty(folio);
+	bool marked = xa_get_mark(&mmapdemo_store_mapping(store)->i_pages,
+				  pgoff, PAGECACHE_TAG_DIRTY);
+
+	if (folio)
+		folio_put(folio);
+	/* The two must agree at all times; a WARN fails the run. */
+	WARN_ON(dirty != marked);
+	return dirty;
+}
+
+static inline unsigned long store_count(struct mmapdemo_store *store)
+{
+	return mmapdemo_store_mapping(store)->nrpages;
+}
+
 #endif /* _MMAPDEMO_KUNIT_HELPERS_H */

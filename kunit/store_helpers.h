@@ -45,44 +45,24 @@ static inline void store_test_exit(struct kunit *test)
 	mmapdemo_pool_fini(&st->pool);
 }
 
-/* Makes or finds the page of a slot, and keeps neither lock nor reference. */
 static inline struct folio *touch(struct store_test *st, pgoff_t pgoff, bool dirty)
 {
-	struct folio *folio = mmapdemo_store_grab(&st->store, pgoff, dirty);
-
-	if (!IS_ERR(folio)) {
-		folio_unlock(folio);
-		folio_put(folio);
-	}
-	return folio;
+	return store_touch(&st->store, pgoff, dirty);
 }
 
 static inline bool is_hole(struct store_test *st, pgoff_t pgoff)
 {
-	struct folio *folio = mmapdemo_store_get(&st->store, pgoff);
-
-	if (folio)
-		folio_put(folio);
-	return !folio;
+	return store_is_hole(&st->store, pgoff);
 }
 
 static inline bool is_dirty(struct store_test *st, pgoff_t pgoff)
 {
-	struct folio *folio = mmapdemo_store_get(&st->store, pgoff);
-	bool dirty = folio && folio_test_dirty(folio);
-	bool marked = xa_get_mark(&mmapdemo_store_mapping(&st->store)->i_pages,
-				  pgoff, PAGECACHE_TAG_DIRTY);
-
-	if (folio)
-		folio_put(folio);
-	/* The two must agree at all times; a WARN fails the run. */
-	WARN_ON(dirty != marked);
-	return dirty;
+	return store_is_dirty(&st->store, pgoff);
 }
 
 static inline unsigned long stored(struct store_test *st)
 {
-	return mmapdemo_store_mapping(&st->store)->nrpages;
+	return store_count(&st->store);
 }
 
 #endif /* _MMAPDEMO_KUNIT_STORE_H */
