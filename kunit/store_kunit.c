@@ -5,7 +5,6 @@
  * alone.
  */
 #include <kunit/test.h>
-#include <linux/bitmap.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
 #include <linux/sched.h>
@@ -282,50 +281,90 @@ static void store_seek_goes_on_after_a_break(struct kunit *test)
 			mmapdemo_store_seek(&st->store, 0, SEEK_HOLE));
 }
 
-/* Random steps against two bitmaps: which slots are filled, which are dirty. */
+/* What a store of NR_SLOTS pages should hold. */
+struct model {
+	u8 byte[NR_SLOTS];
+	bool filled[NR_SLOTS];
+	bool dirty[NR_SLOTS];
+};
+
+static void model_write(struct store_test *st, struct model *model,
+			pgoff_t pgoff, u8 byte)
+{
+	struct folio *folio = mmapdemo_store_grab(&st->store, pgoff, true);
+
+	if (IS_ERR(folio))
+		return;
+	folio_fill(folio, byte);
+	folio_unlock(folio);
+	folio_mark_dirty(folio);
+	folio_put(folio);
+	model->byte[pgoff] = byte;
+	model->filled[pgoff] = true;
+	model->dirty[pgoff] = true;
+}
+
+/* A random step, of the store and of its model. */
+static void model_step(struct store_test *st, struct model *model,
+		       struct rnd_state *rnd)
+{
+	pgoff_t pgoff = prandom_u32_state(rnd) % NR_SLOTS;
+	pgoff_t nr = prandom_u32_state(rnd) % min(16ul, NR_SLOTS - pgoff) + 1;
+
+	switch (prandom_u32_state(rnd) % 8) {
+	case 0 ... 2:
+		touch(st, pgoff, false);
+		model->filled[pgoff] = true;
+		break;
+	case 3 ... 5:
+		model_write(st, model, pgoff, prandom_u32_state(rnd));
+		break;
+	case 6:
+		mmapdemo_store_discard(&st->store, pgoff, pgoff + nr);
+		memset(model->byte + pgoff, 0, nr);
+		memset(model->filled + pgoff, 0, nr);
+		memset(model->dirty + pgoff, 0, nr);
+		break;
+	case 7:
+		mmapdemo_dirty_clean(&st->store, pgoff, pgoff + nr - 1);
+		memset(model->dirty + pgoff, 0, nr);
+		break;
+	}
+}
+
+static bool model_agrees(struct store_test *st, const struct model *model,
+			 pgoff_t pgoff)
+{
+	struct folio *folio = mmapdemo_store_get(&st->store, pgoff);
+	bool agrees = !!folio == model->filled[pgoff];
+
+	if (folio) {
+		agrees = agrees && folio_is_filled(folio, model->byte[pgoff]);
+		folio_put(folio);
+	}
+	return agrees && is_dirty(st, pgoff) == model->dirty[pgoff];
+}
+
+/* Random steps against arrays: what is in each slot, and which are dirty. */
 static void store_follows_its_model(struct kunit *test)
 {
-	DECLARE_BITMAP(filled, NR_SLOTS) = { };
-	DECLARE_BITMAP(dirty, NR_SLOTS) = { };
 	struct store_test *st = test->priv;
 	u64 seed = get_random_u64();
 	unsigned long step, wrong = 0;
+	struct model model = { };
 	struct rnd_state rnd;
-	pgoff_t pgoff, nr;
+	pgoff_t pgoff;
 
 	kunit_info(test, "seed %llu", seed);
 	prandom_seed_state(&rnd, seed);
 	for (step = 0; step < 3000; step++) {
-		pgoff = prandom_u32_state(&rnd) % NR_SLOTS;
-		nr = prandom_u32_state(&rnd) % min(16ul, NR_SLOTS - pgoff) + 1;
-		switch (prandom_u32_state(&rnd) % 8) {
-		case 0 ... 2:
-			wrong += IS_ERR(touch(st, pgoff, false));
-			__set_bit(pgoff, filled);
-			break;
-		case 3 ... 5:
-			folio_mark_dirty(touch(st, pgoff, true));
-			__set_bit(pgoff, filled);
-			__set_bit(pgoff, dirty);
-			break;
-		case 6:
-			mmapdemo_store_discard(&st->store, pgoff, pgoff + nr);
-			bitmap_clear(filled, pgoff, nr);
-			bitmap_clear(dirty, pgoff, nr);
-			break;
-		case 7:
-			mmapdemo_dirty_clean(&st->store, pgoff, pgoff + nr - 1);
-			bitmap_clear(dirty, pgoff, nr);
-			break;
-		}
-		pgoff = prandom_u32_state(&rnd) % NR_SLOTS;
-		wrong += is_hole(st, pgoff) == test_bit(pgoff, filled);
-		wrong += is_dirty(st, pgoff) != test_bit(pgoff, dirty);
+		model_step(st, &model, &rnd);
+		wrong += !model_agrees(st, &model,
+				       prandom_u32_state(&rnd) % NR_SLOTS);
 	}
+	for (pgoff = 0; pgoff < NR_SLOTS; pgoff++)
+		wrong += !model_agrees(st, &model, pgoff);
 	KUNIT_EXPECT_EQ(test, wrong, 0);
-	KUNIT_EXPECT_EQ(test, stored(st), bitmap_weight(filled, NR_SLOTS));
-	KUNIT_EXPECT_EQ(test, st->store.nr_dirty,
-			bitmap_weight(dirty, NR_SLOTS));
 }
 
 static struct kunit_case store_cases[] = {
