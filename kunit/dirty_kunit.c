@@ -4,6 +4,8 @@
  * clean takes out, and what a harvest returns.
  */
 #include <kunit/test.h>
+#include <linux/prandom.h>
+#include <linux/random.h>
 
 #include "store_helpers.h"
 
@@ -265,6 +267,85 @@ static void dirty_restore_adds_nothing_that_was_not_cleared(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 0);
 }
 
+/* Harvests @dirty[] as mmapdemo_dirty_harvest() should the log. */
+static void model_harvest(bool *dirty, struct mmapdemo_harvest *h,
+			  unsigned int max)
+{
+	bool follows = false;
+
+	for (; h->next <= h->last; h->next++) {
+		if (!dirty[h->next]) {
+			follows = false;
+			continue;
+		}
+		if (!follows && h->nr == max)
+			return;
+		if (!follows) {
+			h->start[h->nr] = h->next;
+			h->nr_pages[h->nr++] = 0;
+		}
+		h->nr_pages[h->nr - 1]++;
+		follows = true;
+		dirty[h->next] &= !h->clear;
+	}
+}
+
+static bool harvests_agree(const struct mmapdemo_harvest *a,
+			   const struct mmapdemo_harvest *b)
+{
+	size_t len = a->nr * sizeof(a->start[0]);
+
+	return a->nr == b->nr && !memcmp(a->start, b->start, len) &&
+	       !memcmp(a->nr_pages, b->nr_pages, len);
+}
+
+/* Harvests a random range of both. Return: whether they agree. */
+static bool harvest_step(struct store_test *st, bool *dirty,
+			 struct mmapdemo_harvest h[2], struct rnd_state *rnd)
+{
+	unsigned int max = prandom_u32_state(rnd) % MMAPDEMO_HARVEST_MAX + 1;
+
+	h[0].nr = 0;
+	h[0].next = prandom_u32_state(rnd) % NR_SLOTS;
+	h[0].last = h[0].next + prandom_u32_state(rnd) % (NR_SLOTS - h[0].next);
+	h[0].clear = prandom_u32_state(rnd) % 2;
+	h[1] = h[0];
+	mmapdemo_dirty_harvest(&st->store, &h[0], max);
+	model_harvest(dirty, &h[1], max);
+	return harvests_agree(&h[0], &h[1]);
+}
+
+/* Random steps against an array of which slots are dirty. */
+static void dirty_follows_its_model(struct kunit *test)
+{
+	struct mmapdemo_harvest *h = kunit_kzalloc(test, 2 * sizeof(*h),
+						   GFP_KERNEL);
+	struct store_test *st = test->priv;
+	unsigned long step, wrong = 0;
+	bool dirty[NR_SLOTS] = { };
+	u64 seed = get_random_u64();
+	struct rnd_state rnd;
+	pgoff_t pgoff;
+
+	KUNIT_ASSERT_NOT_NULL(test, h);
+	for (pgoff = 0; pgoff < NR_SLOTS; pgoff++)
+		KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, pgoff, false)));
+	kunit_info(test, "seed %llu", seed);
+	prandom_seed_state(&rnd, seed);
+	for (step = 0; step < 3000; step++) {
+		if (prandom_u32_state(&rnd) % 16) {
+			pgoff = prandom_u32_state(&rnd) % NR_SLOTS;
+			folio_mark_dirty(touch(st, pgoff, false));
+			dirty[pgoff] = true;
+		} else {
+			wrong += !harvest_step(st, dirty, h, &rnd);
+		}
+	}
+	for (pgoff = 0; pgoff < NR_SLOTS; pgoff++)
+		wrong += is_dirty(st, pgoff) != dirty[pgoff];
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+}
+
 static struct kunit_case dirty_cases[] = {
 	KUNIT_CASE(dirty_logs_a_write_once),
 	KUNIT_CASE(dirty_logs_nothing_for_a_discarded_page),
@@ -277,6 +358,7 @@ static struct kunit_case dirty_cases[] = {
 	KUNIT_CASE(dirty_harvest_skips_what_another_cleans),
 	KUNIT_CASE(dirty_restore_undoes_a_harvest),
 	KUNIT_CASE(dirty_restore_adds_nothing_that_was_not_cleared),
+	KUNIT_CASE(dirty_follows_its_model),
 	{ }
 };
 
