@@ -46,8 +46,9 @@ static const struct size_param size_params[] = {
 
 static void size_describe(const struct size_param *param, char *desc)
 {
-	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%*pE", (int)strlen(param->str),
-		 param->str);
+	/* In quotes, as KUnit has a description of its own for an empty one. */
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "\"%*pE\"",
+		 (int)strlen(param->str), param->str);
 }
 
 KUNIT_ARRAY_PARAM(size, size_params, size_describe);
@@ -63,8 +64,18 @@ static void params_parse_size(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, size, param->err ? untouched : param->size);
 }
 
+static void params_refuse_another_fault_mode(struct kunit *test)
+{
+	enum mmapdemo_fault_mode old = mmapdemo_param_fault_mode();
+
+	KUNIT_EXPECT_EQ(test, mmapdemo_fault_mode_set("map", NULL), -EINVAL);
+	KUNIT_EXPECT_EQ(test, mmapdemo_fault_mode_set("", NULL), -EINVAL);
+	KUNIT_EXPECT_EQ(test, mmapdemo_param_fault_mode(), old);
+}
+
 static struct kunit_case params_cases[] = {
 	KUNIT_CASE_PARAM(params_parse_size, size_gen_params),
+	KUNIT_CASE(params_refuse_another_fault_mode),
 	{ }
 };
 
