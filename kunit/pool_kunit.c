@@ -47,7 +47,6 @@ static long held(struct pool_test *pt)
 static int pool_test_init(struct kunit *test)
 {
 	struct pool_test *pt = kunit_kzalloc(test, sizeof(*pt), GFP_KERNEL);
-
 	int err;
 
 	if (!pt)
@@ -229,9 +228,9 @@ static void pool_forgets_a_page_just_poisoned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, held(pt), 0);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&pt->pool.nr_forgotten), 1);
 
+	ClearPageHWPoison(folio_page(bad, 0));
 	/* The allocator takes no such page: what it left to nobody is ours. */
 	KUNIT_ASSERT_EQ(test, folio_ref_count(bad), 0);
-	ClearPageHWPoison(folio_page(bad, 0));
 	init_page_count(folio_page(bad, 0));
 	folio_put(bad);
 #else
