@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The handlers of a mapping, called by hand: what each returns to the core, and
+ * in which state it leaves the page. Here a case can be where the core would
+ * take a race to get to.
+ */
+#include <kunit/test.h>
+#include <linux/sched/mm.h>
+
+#include "vma_helpers.h"
+
+/**
+ * struct fault_param - a mapping, and an access to it
+ * @description: of the two
+ * @mode: fault_mode of the mapping
+ * @map_flags: for mmap
+ * @fault_flags: in vm_fault
+ */
+struct fault_param {
+	const char *description;
+	const char *mode;
+	unsigned long map_flags;
+	unsigned int fault_flags;
+};
+
+static const struct fault_param fault_params[] = {
+	{ "map_pages, a read", "map_pages", MAP_SHARED, 0 },
+	{ "map_pages, a write", "map_pages", MAP_SHARED, FAULT_FLAG_WRITE },
+	{ "map_pages, a private write", "map_pages", MAP_PRIVATE, FAULT_FLAG_WRITE },
+	{ "insert, a read", "insert", MAP_SHARED, 0 },
+	{ "insert, a write", "insert", MAP_SHARED, FAULT_FLAG_WRITE },
+	{ "insert, a private write", "insert", MAP_PRIVATE, FAULT_FLAG_WRITE },
+};
+
+static void fault_describe(const struct fault_param *param, char *desc)
+{
+	strscpy(desc, param->description, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(fault, fault_params, fault_describe);
+
+static bool is_insert_read(const struct fault_param *param)
+{
+	return !strcmp(param->mode, "insert") && !param->fault_flags;
+}
+
+/* Return: the VMA of a fresh mapping; its thread alone has it, and no lock. */
+static struct vm_area_struct *map_vma(struct kunit *test)
+{
+	const struct fault_param *param = test->param_value;
+	unsigned long addr = map_from(test, param->mode, param->map_flags, 0,
+				      VMA_PAGES);
+	struct vm_area_struct *vma;
+
+	mmap_read_lock(current->mm);
+	vma = find_vma(current->mm, addr);
+	mmap_read_unlock(current->mm);
+	KUNIT_ASSERT_NOT_NULL(test, vma);
+	return vma;
+}
+
+/* Calls ->fault, as the core does. Return: what it returned, *@page its page. */
+static vm_fault_t call_fault(struct kunit *test, struct vm_area_struct *vma,
+			     pgoff_t pgoff, struct page **page)
+{
+	const struct fault_param *param = test->param_value;
+	struct vm_fault vmf = {
+		.vma		= vma,
+		.pgoff		= pgoff,
+		.address	= vma->vm_start + pgoff * PAGE_SIZE,
+		.gfp_mask	= GFP_KERNEL,
+		.flags		= param->fault_flags,
+	};
+	vm_fault_t ret;
+
+	mmap_read_lock(current->mm);
+	ret = vma->vm_ops->fault(&vmf);
+	mmap_read_unlock(current->mm);
+	*page = vmf.page;
+	return ret;
+}
+
+static vm_fault_t call_mkwrite(struct vm_area_struct *vma, struct folio *folio)
+{
+	struct vm_fault vmf = {
+		.vma	= vma,
+		.page	= folio_page(folio, 0),
+		.flags	= FAULT_FLAG_WRITE,
+	};
+	vm_fault_t ret;
+
+	mmap_read_lock(current->mm);
+	ret = vma->vm_ops->page_mkwrite(&vmf);
+	mmap_read_unlock(current->mm);
+	return ret;
+}
+
+/* And unlocks it, so that the store can be emptied. */
+static void expect_locked(struct kunit *test, struct folio *folio)
+{
+	bool locked = folio_test_locked(folio);
+
+	KUNIT_EXPECT_TRUE(test, locked);
+	if (locked)
+		folio_unlock(folio);
+}
+
+static void fault_gives_a_locked_page(struct kunit *test)
+{
+	const struct fault_param *param = test->param_value;
+	struct vm_area_struct *vma = map_vma(test);
+	struct folio *folio;
+	struct page *page;
+	vm_fault_t ret;
+
+	ret = call_fault(test, vma, 5, &page);
+	KUNIT_EXPECT_EQ(test, store_count(store_of(test)), 1);
+	KUNIT_EXPECT_FALSE(test, store_is_hole(store_of(test), 5));
+	KUNIT_EXPECT_EQ(test, store_is_dirty(store_of(test), 5),
+			param->map_flags == MAP_SHARED && param->fault_flags);
+	if (is_insert_read(param)) {
+		KUNIT_EXPECT_EQ(test, ret, VM_FAULT_NOPAGE);
+		KUNIT_EXPECT_PTR_EQ(test, page, NULL);
+		KUNIT_EXPECT_EQ(test, peek(vma->vm_start, 5), 0);
+		return;
+	}
+	KUNIT_EXPECT_EQ(test, ret, VM_FAULT_LOCKED);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	folio = page_folio(page);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 2);
+	KUNIT_EXPECT_EQ(test, folio->index, 5);
+	expect_locked(test, folio);
+	folio_put(folio);
+}
+
+static void fault_is_sigbus_past_the_end(struct kunit *test)
+{
+	struct vm_area_struct *vma = map_vma(test);
+	struct vma_test *vt = test->priv;
+	struct page *page;
+
+	KUNIT_EXPECT_EQ(test, call_fault(test, vma, VMA_SLOTS, &page),
+			VM_FAULT_SIGBUS);
+	KUNIT_EXPECT_PTR_EQ(test, page, NULL);
+	KUNIT_EXPECT_EQ(test, counted(vt, STAT_SIGBUS_SIZE), 1);
+	KUNIT_EXPECT_EQ(test, store_count(store_of(test)), 0);
+}
+
+/* VM_FAULT_OOM would have the core try again, for ever. */
+static void fault_is_sigbus_at_the_cap(struct kunit *test)
+{
+	struct vm_area_struct *vma = map_vma(test);
+	struct vma_test *vt = test->priv;
+	struct page *page;
+
+	vt->dev.pool.cap = 0;
+	KUNIT_EXPECT_EQ(test, call_fault(test, vma, 5, &page), VM_FAULT_SIGBUS);
+	KUNIT_EXPECT_EQ(test, counted(vt, STAT_SIGBUS_CAP), 1);
+	KUNIT_EXPECT_TRUE(test, store_is_hole(store_of(test), 5));
+}
+
+static void fault_tells_of_a_poisoned_page(struct kunit *test)
+{
+#ifdef CONFIG_MEMORY_FAILURE
+	struct vm_area_struct *vma = map_vma(test);
+	struct vma_test *vt = test->priv;
+	struct page *page;
+	struct folio *bad;
+
+	bad = store_touch(store_of(test), 5, false);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(bad));
+	SetPageHWPoison(folio_page(bad, 0));
+	KUNIT_EXPECT_EQ(test, call_fault(test, vma, 5, &page),
+			VM_FAULT_HWPOISON);
+	KUNIT_EXPECT_PTR_EQ(test, page, NULL);
+	KUNIT_EXPECT_FALSE(test, folio_test_locked(bad));
+	KUNIT_EXPECT_EQ(test, folio_ref_count(bad), 1);
+	KUNIT_EXPECT_EQ(test, counted(vt, STAT_SIGBUS_POISON), 1);
+	ClearPageHWPoison(folio_page(bad, 0));
+#else
+	kunit_skip(test, "needs CONFIG_MEMORY_FAILURE");
+#endif
+}
+
+/* Locked until the PTE is writable: a sync must not come in between. */
+static void mkwrite_gives_a_locked_dirty_page(struct kunit *test)
+{
+	struct vm_area_struct *vma = map_vma(test);
+	struct folio *folio = store_touch(store_of(test), 5, false);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	KUNIT_EXPECT_EQ(test, call_mkwrite(vma, folio), VM_FAULT_LOCKED);
+	KUNIT_EXPECT_TRUE(test, store_is_dirty(store_of(test), 5));
+	expect_locked(test, folio);
+}
+
+/* The page was discarded while its ->page_mkwrite waited for the lock. */
+static void mkwrite_has_the_core_look_again(struct kunit *test)
+{
+	struct vm_area_struct *vma = map_vma(test);
+	struct vma_test *vt = test->priv;
+	struct folio *pinned;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(store_touch(store_of(test), 5, false)));
+	pinned = mmapdemo_store_get(store_of(test), 5);
+	KUNIT_ASSERT_NOT_NULL(test, pinned);
+	mmapdemo_store_discard(store_of(test), 5, 6);
+	KUNIT_EXPECT_EQ(test, call_mkwrite(vma, pinned), VM_FAULT_NOPAGE);
+	KUNIT_EXPECT_FALSE(test, folio_test_locked(pinned));
+	KUNIT_EXPECT_FALSE(test, folio_test_dirty(pinned));
+	KUNIT_EXPECT_EQ(test, vt->dev.store.nr_dirty, 0);
+	folio_put(pinned);
+}
+
+static struct kunit_case fault_cases[] = {
+	KUNIT_CASE_PARAM(fault_gives_a_locked_page, fault_gen_params),
+	KUNIT_CASE_PARAM(fault_is_sigbus_past_the_end, fault_gen_params),
+	KUNIT_CASE_PARAM(fault_is_sigbus_at_the_cap, fault_gen_params),
+	KUNIT_CASE_PARAM(fault_tells_of_a_poisoned_page, fault_gen_params),
+	KUNIT_CASE_PARAM(mkwrite_gives_a_locked_dirty_page, fault_gen_params),
+	KUNIT_CASE_PARAM(mkwrite_has_the_core_look_again, fault_gen_params),
+	{ }
+};
+
+static struct kunit_suite fault_suite = {
+	.name = "mmapdemo_fault",
+	.init = vma_test_init,
+	.exit = vma_test_exit,
+	.test_cases = fault_cases,
+};
+
+kunit_test_suite(fault_suite);
