@@ -3,9 +3,11 @@
 #
 # Makes a kernel ready in the cache and prints its directory.
 #
-# Usage: kernel.sh [--source] NAME
+# Usage: kernel.sh [--source | --tree] NAME
 #   --source  its full source tree as well (kernels built from source have it
 #             anyway; for Debian's images it is a download of 150 MB)
+#   --tree    its source tree alone: prints that directory, and neither
+#             downloads nor builds a kernel
 #
 # The directory offers:
 #   vmlinuz            what QEMU boots
@@ -38,7 +40,7 @@ kernels()
 
 usage()
 {
-	printf 'usage: kernel.sh [--source] NAME\nkernels: %s\n' \
+	printf 'usage: kernel.sh [--source | --tree] NAME\nkernels: %s\n' \
 		"$(kernels | awk '{ printf "%s ", $1 }')" >&2
 	exit 2
 }
@@ -212,11 +214,12 @@ build_progress()
 
 # ---------------------------------------------------------------------------
 
-WITH_SOURCE=
-if [ "${1-}" = --source ]; then
-	WITH_SOURCE=1
-	shift
-fi
+WITH_SOURCE='' TREE=''
+case ${1-} in
+--source) WITH_SOURCE=1 ;;
+--tree) TREE=1 ;;
+esac
+[ -z "$WITH_SOURCE$TREE" ] || shift
 [ $# = 1 ] || usage
 NAME=$1
 read -r KIND VERSION SUITE FRAGMENTS OBJECTS COUNTED < <(kernels | awk -v n="$NAME" '
@@ -241,5 +244,10 @@ get()
 }
 
 need xz-utils:xz kmod:depmod
+if [ "$TREE" ]; then
+	source_get
+	printf '%s\n' "$SOURCE"
+	exit
+fi
 lock "kernel-$NAME"
 get
