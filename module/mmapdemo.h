@@ -83,7 +83,8 @@ struct shrinker;
  * @nr_forgotten: pages given up because somebody else still used them
  * @lock: protects @free and @nr_free
  * @free: pages that no CPU caches, linked by folio->lru
- * @nr_free: length of @free
+ * @nr_free: length of @free; changes under @lock, by WRITE_ONCE() for those who
+ *	     count without it
  * @caches: per-CPU lists in front of @free
  * @shrinker: gives @free and @caches back under memory pressure
  */

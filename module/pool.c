@@ -42,7 +42,8 @@
  *	  CPU that finds the pool at its cap can take what others cache.
  * @pages: linked by folio->lru, the last one put first, while its lines are
  *	   still in the CPU's own caches
- * @nr: length of @pages
+ * @nr: length of @pages; changes under @lock, by WRITE_ONCE() for those who
+ *	count without it
  */
 struct mmapdemo_cache {
 	/* protects pages and nr */
@@ -66,7 +67,7 @@ static struct folio *cache_take(struct mmapdemo_cache *cache)
 	spin_lock(&cache->lock);
 	if (cache->nr) {
 		folio = list_take(&cache->pages);
-		cache->nr--;
+		WRITE_ONCE(cache->nr, cache->nr - 1);
 	}
 	spin_unlock(&cache->lock);
 	return folio;
@@ -78,7 +79,7 @@ static void pool_splice(struct mmapdemo_pool *pool, struct list_head *list,
 {
 	spin_lock(&pool->lock);
 	list_splice_init(list, &pool->free);
-	pool->nr_free += nr;
+	WRITE_ONCE(pool->nr_free, pool->nr_free + nr);
 	spin_unlock(&pool->lock);
 }
 
@@ -87,11 +88,13 @@ static unsigned long pool_unsplice_locked(struct mmapdemo_pool *pool,
 					  struct list_head *list,
 					  unsigned long max)
 {
-	unsigned long nr;
+	unsigned long nr, i;
 
 	lockdep_assert_held(&pool->lock);
-	for (nr = 0; nr < max && pool->nr_free; nr++, pool->nr_free--)
+	nr = min(max, pool->nr_free);
+	for (i = 0; i < nr; i++)
 		list_move(pool->free.next, list);
+	WRITE_ONCE(pool->nr_free, pool->nr_free - nr);
 	return nr;
 }
 
@@ -115,16 +118,19 @@ static void cache_give(struct mmapdemo_pool *pool, struct folio *folio)
 {
 	struct mmapdemo_cache *cache = raw_cpu_ptr(pool->caches);
 	LIST_HEAD(surplus);
-	unsigned int nr = 0;
+	unsigned int nr, i;
 
 	spin_lock(&cache->lock);
 	list_add(&folio->lru, &cache->pages);
-	if (++cache->nr > CACHE_MAX) {
+	nr = cache->nr + 1;
+	if (nr > CACHE_MAX) {
 		/* The tail has been there longest: it is the coldest. */
-		for (; nr < POOL_BATCH; nr++, cache->nr--)
+		for (i = 0; i < POOL_BATCH; i++)
 			list_move(cache->pages.prev, &surplus);
-		pool_splice(pool, &surplus, nr);
+		pool_splice(pool, &surplus, POOL_BATCH);
+		nr -= POOL_BATCH;
 	}
+	WRITE_ONCE(cache->nr, nr);
 	spin_unlock(&cache->lock);
 }
 
@@ -143,7 +149,7 @@ static void pool_drain(struct mmapdemo_pool *pool)
 		spin_lock(&cache->lock);
 		if (cache->nr)
 			pool_splice(pool, &cache->pages, cache->nr);
-		cache->nr = 0;
+		WRITE_ONCE(cache->nr, 0);
 		spin_unlock(&cache->lock);
 	}
 }
@@ -215,7 +221,7 @@ static struct folio *pool_refill(struct mmapdemo_pool *pool)
 
 		spin_lock(&cache->lock);
 		list_splice(&batch, &cache->pages);
-		cache->nr += nr - 1;
+		WRITE_ONCE(cache->nr, cache->nr + nr - 1);
 		spin_unlock(&cache->lock);
 	}
 	return folio;
