@@ -9,6 +9,11 @@
 
 #include "vma_helpers.h"
 
+/* vm_fault_t is a type of its own for sparse, which KUnit's macros lose. */
+#define EXPECT_FAULT(test, ret, expected)				\
+	KUNIT_EXPECT_EQ(test, (__force unsigned int)(ret),		\
+			(__force unsigned int)(expected))
+
 /**
  * struct fault_param - a mapping, and an access to it
  * @description: of the two
@@ -59,11 +64,40 @@ static struct vm_area_struct *map_vma(struct kunit *test)
 	return vma;
 }
 
-/* Calls ->fault, as the core does. Return: what it returned, *@page its page. */
-static vm_fault_t call_fault(struct kunit *test, struct vm_area_struct *vma,
-			     pgoff_t pgoff, struct page **page)
+/**
+ * struct fault_result - what ->fault left
+ * @ret: what it returned
+ * @page: the page that it gave; or NULL. The rest is about that
+ * @locked: whether it was locked
+ * @ref_count: references, the one for the caller included
+ * @index: the slot
+ */
+struct fault_result {
+	vm_fault_t ret;
+	struct page *page;
+	bool locked;
+	int ref_count;
+	pgoff_t index;
+};
+
+/* Lets go of it as the core does, so that the store can be emptied. */
+static void result_release(struct fault_result *result)
+{
+	struct folio *folio = page_folio(result->page);
+
+	result->locked = folio_test_locked(folio);
+	result->ref_count = folio_ref_count(folio);
+	result->index = folio->index;
+	if (result->locked)
+		folio_unlock(folio);
+	folio_put(folio);
+}
+
+static struct fault_result call_fault(struct kunit *test,
+				      struct vm_area_struct *vma, pgoff_t pgoff)
 {
 	const struct fault_param *param = test->param_value;
+	struct fault_result result = { };
 	struct vm_fault vmf = {
 		.vma		= vma,
 		.pgoff		= pgoff,
@@ -71,13 +105,14 @@ static vm_fault_t call_fault(struct kunit *test, struct vm_area_struct *vma,
 		.gfp_mask	= GFP_KERNEL,
 		.flags		= param->fault_flags,
 	};
-	vm_fault_t ret;
 
 	mmap_read_lock(current->mm);
-	ret = vma->vm_ops->fault(&vmf);
+	result.ret = vma->vm_ops->fault(&vmf);
 	mmap_read_unlock(current->mm);
-	*page = vmf.page;
-	return ret;
+	result.page = vmf.page;
+	if (result.page)
+		result_release(&result);
+	return result;
 }
 
 static vm_fault_t call_mkwrite(struct vm_area_struct *vma, struct folio *folio)
@@ -95,54 +130,43 @@ static vm_fault_t call_mkwrite(struct vm_area_struct *vma, struct folio *folio)
 	return ret;
 }
 
-/* And unlocks it, so that the store can be emptied. */
-static void expect_locked(struct kunit *test, struct folio *folio)
-{
-	bool locked = folio_test_locked(folio);
-
-	KUNIT_EXPECT_TRUE(test, locked);
-	if (locked)
-		folio_unlock(folio);
-}
-
 static void fault_gives_a_locked_page(struct kunit *test)
 {
 	const struct fault_param *param = test->param_value;
 	struct vm_area_struct *vma = map_vma(test);
-	struct folio *folio;
-	struct page *page;
-	vm_fault_t ret;
+	struct fault_result result = call_fault(test, vma, 5);
 
-	ret = call_fault(test, vma, 5, &page);
 	KUNIT_EXPECT_EQ(test, store_count(store_of(test)), 1);
 	KUNIT_EXPECT_FALSE(test, store_is_hole(store_of(test), 5));
 	KUNIT_EXPECT_EQ(test, store_is_dirty(store_of(test), 5),
 			param->map_flags == MAP_SHARED && param->fault_flags);
 	if (is_insert_read(param)) {
-		KUNIT_EXPECT_EQ(test, ret, VM_FAULT_NOPAGE);
-		KUNIT_EXPECT_PTR_EQ(test, page, NULL);
+		EXPECT_FAULT(test, result.ret, VM_FAULT_NOPAGE);
+		KUNIT_EXPECT_PTR_EQ(test, result.page, NULL);
 		KUNIT_EXPECT_EQ(test, peek(vma->vm_start, 5), 0);
 		return;
 	}
-	KUNIT_EXPECT_EQ(test, ret, VM_FAULT_LOCKED);
-	KUNIT_ASSERT_NOT_NULL(test, page);
-	folio = page_folio(page);
-	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 2);
-	KUNIT_EXPECT_EQ(test, folio->index, 5);
-	expect_locked(test, folio);
-	folio_put(folio);
+	EXPECT_FAULT(test, result.ret, VM_FAULT_LOCKED);
+	KUNIT_ASSERT_NOT_NULL(test, result.page);
+	KUNIT_EXPECT_TRUE(test, result.locked);
+	KUNIT_EXPECT_EQ(test, result.ref_count, 2);
+	KUNIT_EXPECT_EQ(test, result.index, 5);
+}
+
+static void expect_failure(struct kunit *test, const struct fault_result *result,
+			   vm_fault_t ret, enum mmapdemo_stat stat)
+{
+	EXPECT_FAULT(test, result->ret, ret);
+	KUNIT_EXPECT_PTR_EQ(test, result->page, NULL);
+	KUNIT_EXPECT_EQ(test, counted(test->priv, stat), 1);
 }
 
 static void fault_is_sigbus_past_the_end(struct kunit *test)
 {
 	struct vm_area_struct *vma = map_vma(test);
-	struct vma_test *vt = test->priv;
-	struct page *page;
+	struct fault_result result = call_fault(test, vma, VMA_SLOTS);
 
-	KUNIT_EXPECT_EQ(test, call_fault(test, vma, VMA_SLOTS, &page),
-			VM_FAULT_SIGBUS);
-	KUNIT_EXPECT_PTR_EQ(test, page, NULL);
-	KUNIT_EXPECT_EQ(test, counted(vt, STAT_SIGBUS_SIZE), 1);
+	expect_failure(test, &result, VM_FAULT_SIGBUS, STAT_SIGBUS_SIZE);
 	KUNIT_EXPECT_EQ(test, store_count(store_of(test)), 0);
 }
 
@@ -151,11 +175,11 @@ static void fault_is_sigbus_at_the_cap(struct kunit *test)
 {
 	struct vm_area_struct *vma = map_vma(test);
 	struct vma_test *vt = test->priv;
-	struct page *page;
+	struct fault_result result;
 
 	vt->dev.pool.cap = 0;
-	KUNIT_EXPECT_EQ(test, call_fault(test, vma, 5, &page), VM_FAULT_SIGBUS);
-	KUNIT_EXPECT_EQ(test, counted(vt, STAT_SIGBUS_CAP), 1);
+	result = call_fault(test, vma, 5);
+	expect_failure(test, &result, VM_FAULT_SIGBUS, STAT_SIGBUS_CAP);
 	KUNIT_EXPECT_TRUE(test, store_is_hole(store_of(test), 5));
 }
 
@@ -163,23 +187,30 @@ static void fault_tells_of_a_poisoned_page(struct kunit *test)
 {
 #ifdef CONFIG_MEMORY_FAILURE
 	struct vm_area_struct *vma = map_vma(test);
-	struct vma_test *vt = test->priv;
-	struct page *page;
+	struct fault_result result;
 	struct folio *bad;
 
 	bad = store_touch(store_of(test), 5, false);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(bad));
 	SetPageHWPoison(folio_page(bad, 0));
-	KUNIT_EXPECT_EQ(test, call_fault(test, vma, 5, &page),
-			VM_FAULT_HWPOISON);
-	KUNIT_EXPECT_PTR_EQ(test, page, NULL);
+	result = call_fault(test, vma, 5);
+	expect_failure(test, &result, VM_FAULT_HWPOISON, STAT_SIGBUS_POISON);
 	KUNIT_EXPECT_FALSE(test, folio_test_locked(bad));
 	KUNIT_EXPECT_EQ(test, folio_ref_count(bad), 1);
-	KUNIT_EXPECT_EQ(test, counted(vt, STAT_SIGBUS_POISON), 1);
 	ClearPageHWPoison(folio_page(bad, 0));
 #else
 	kunit_skip(test, "needs CONFIG_MEMORY_FAILURE");
 #endif
+}
+
+/* And unlocks it, so that the store can be emptied. */
+static void expect_locked(struct kunit *test, struct folio *folio, bool expected)
+{
+	bool locked = folio_test_locked(folio);
+
+	KUNIT_EXPECT_EQ(test, locked, expected);
+	if (locked)
+		folio_unlock(folio);
 }
 
 /* Locked until the PTE is writable: a sync must not come in between. */
@@ -189,9 +220,9 @@ static void mkwrite_gives_a_locked_dirty_page(struct kunit *test)
 	struct folio *folio = store_touch(store_of(test), 5, false);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
-	KUNIT_EXPECT_EQ(test, call_mkwrite(vma, folio), VM_FAULT_LOCKED);
+	EXPECT_FAULT(test, call_mkwrite(vma, folio), VM_FAULT_LOCKED);
 	KUNIT_EXPECT_TRUE(test, store_is_dirty(store_of(test), 5));
-	expect_locked(test, folio);
+	expect_locked(test, folio, true);
 }
 
 /* The page was discarded while its ->page_mkwrite waited for the lock. */
@@ -205,8 +236,8 @@ static void mkwrite_has_the_core_look_again(struct kunit *test)
 	pinned = mmapdemo_store_get(store_of(test), 5);
 	KUNIT_ASSERT_NOT_NULL(test, pinned);
 	mmapdemo_store_discard(store_of(test), 5, 6);
-	KUNIT_EXPECT_EQ(test, call_mkwrite(vma, pinned), VM_FAULT_NOPAGE);
-	KUNIT_EXPECT_FALSE(test, folio_test_locked(pinned));
+	EXPECT_FAULT(test, call_mkwrite(vma, pinned), VM_FAULT_NOPAGE);
+	expect_locked(test, pinned, false);
 	KUNIT_EXPECT_FALSE(test, folio_test_dirty(pinned));
 	KUNIT_EXPECT_EQ(test, vt->dev.store.nr_dirty, 0);
 	folio_put(pinned);
