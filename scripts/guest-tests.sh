@@ -16,20 +16,12 @@ shift
 RESULTS=/run/mmapdemo/results
 export MMAPDEMO_KO=$BUILD/tree/module/mmapdemo.ko
 export MMAPDEMO_HOOKS_KO=$BUILD/tree/kunit/mmapdemo_hooks.ko
-mkdir -p $RESULTS/kunit $RESULTS/kselftest
+mkdir -p $RESULTS/kselftest
 
 kunit()
 {
-	local suite
-
 	[ -e "$BUILD/tree/kunit/mmapdemo_kunit.ko" ] || return
-	echo "# kunit: mmapdemo_kunit.ko"
-	# The suites run while the module is being loaded.
-	insmod "$BUILD/tree/kunit/mmapdemo_kunit.ko" || echo "not ok: insmod mmapdemo_kunit.ko"
-	for suite in /sys/kernel/debug/kunit/*/; do
-		cat "$suite/results" >"$RESULTS/kunit/$(basename "$suite")"
-	done
-	rmmod mmapdemo_kunit
+	"$(dirname "$0")/guest-kunit.sh" "$BUILD" || echo "not ok: KUnit"
 }
 
 kselftests()
