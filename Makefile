@@ -15,7 +15,8 @@ $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)
 export CALLER := $(or $(wildcard $(PWD)),$(CURDIR))
 
 .DEFAULT_GOAL := modules
-.PHONY: help modules clean load unload demo vm check test branches mutants coverage faults kernel
+.PHONY: help modules clean load unload demo vm check test kunit kunit-intree branches mutants
+.PHONY: coverage faults kernel
 
 # What stands behind "##" at a target.
 describe = for t in $(1); do \
@@ -25,7 +26,7 @@ help:	## this list
 	@echo 'mmapdemo: a character device that shows how a driver serves mmap(2)'
 	@echo
 	@echo 'Try it in a virtual machine; nothing touches the kernel that runs here:'
-	@$(call describe,demo vm check test branches mutants coverage faults kernel)
+	@$(call describe,demo vm check test kunit kunit-intree branches mutants coverage faults kernel)
 	@echo
 	@echo 'Build it for a kernel, or use it on this machine:'
 	@$(call describe,modules load unload clean)
@@ -34,7 +35,7 @@ help:	## this list
 	@echo "  CMD='...'      vm: run this instead of a shell; make fails when it does"
 	@echo '  RW=1           vm: keep what is written below the current directory'
 	@echo '  KERNEL=6.12    vm, kernel: which one; kernel with a wrong name lists them'
-	@echo "  KERNELS='...'  test, branches: on which (test: 6.12-debug 6.12)"
+	@echo "  KERNELS='...'  test, kunit, ...: on which (test: 6.12-debug 6.12)"
 	@echo "  TESTS='...'    test: these selftests alone, as in TESTS='mapping dirty'"
 	@echo '  REUSE=1        branches, coverage: of the last run'
 	@echo "  PARAMS='...'   vm, load: module parameters, as in PARAMS='size=1G'"
@@ -67,6 +68,12 @@ check:	## static checks: checkpatch, sparse, coccicheck, gcc, clang, ...
 
 test:	## all tests, on a kernel with every debugging aid and on Debian's
 	@scripts/test.sh
+
+kunit:	## the KUnit suites alone, reported by the kernel's kunit.py
+	@scripts/kunit.sh
+
+kunit-intree:	## the same, built into the kernels' own trees by kunit.py
+	@scripts/kunit-intree.sh
 
 branches:	## all tests, and which branches of mmap they have proven
 	@scripts/branches.sh

@@ -73,6 +73,12 @@ apt_update()
 	as_root apt-get -q update >>"$CACHE/logs/apt.log" 2>&1
 }
 
+# KVM needs more than its device: without these flags it hangs.
+can_kvm()
+{
+	grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]
+}
+
 # lock NAME, unlock NAME - one holder at a time; says why it waits. The end of
 # the script unlocks as well.
 declare -A LOCKS

@@ -36,14 +36,9 @@ CALLER=${CALLER:-$PWD}
 # being wrong, and at boot its timer may seem dead.
 PATIENCE='watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 no_timer_check'
 
-# KVM needs more than its device: without these flags it hangs.
 accelerator()
 {
-	if grep -qwE 'vmx|svm' /proc/cpuinfo && [ -w /dev/kvm ]; then
-		echo kvm
-	else
-		echo tcg,thread=multi
-	fi
+	if can_kvm; then echo kvm; else echo tcg,thread=multi; fi
 }
 
 # busybox-static is taken from its package, not installed: it would replace an
