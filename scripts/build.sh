@@ -9,7 +9,9 @@
 #                 the kernel has KUnit; for a kernel whose name ends in -gcov
 #                 both count their lines, which no ordinary build does
 #   tour       -> tour
-#   selftests  -> selftests/, as kselftest's install makes it
+#   selftests  -> selftests/, as kselftest's install makes it; one for all
+#                 kernels, and left alone where nothing changed: a guest may be
+#                 running them
 # In:  STRICT=1  a compiler's warning fails the build
 # Exit status: 0, or 1 with the compiler's words on stderr.
 set -euo pipefail
@@ -27,7 +29,7 @@ build()
 	[ $rc = 0 ] || die "the build failed; its log: $log"
 	if [ "${STRICT-}" ] && grep -qi 'warning' "$log"; then
 		# Or make would have nothing to do, and nothing to say, next time.
-		rm -rf "$OUT/tree" "$OUT/selftests-objects"
+		rm -rf "$OUT/tree" "$ALL/selftests-objects"
 		die "a warning fails this build; its log: $log"
 	fi
 }
@@ -57,26 +59,34 @@ build_tour()
 # The layout is kselftest's own: its runner, a list, a directory of tests.
 build_selftests()
 {
-	local ksrc kselftest make
+	local ksrc kselftest make list=$ALL/selftests/kselftest-list.txt
 
 	need gcc:gcc libc6-dev:/usr/include/stdio.h make:make rsync:rsync
+	lock "selftests-$(basename "$ALL")"
 	ksrc=$(kselftest_source)
 	kselftest=$ksrc/tools/testing/selftests
 	make=(--no-print-directory -C "$TOP/selftests" KSRC="$ksrc"
-		OUTPUT="$OUT/selftests-objects" INSTALL_PATH="$OUT/selftests/mmapdemo")
-	rm -rf "$OUT/selftests"
-	mkdir -p "$OUT/selftests-objects" "$OUT/selftests"
-	cp -r "$kselftest/kselftest" "$kselftest/run_kselftest.sh" "$OUT/selftests/"
-	build "$OUT/selftests.log" "${make[@]}" install
-	make -s "${make[@]}" COLLECTION=mmapdemo emit_tests >"$OUT/selftests/kselftest-list.txt"
+		OUTPUT="$ALL/selftests-objects" INSTALL_PATH="$ALL/selftests/mmapdemo")
+	mkdir -p "$ALL/selftests-objects"
+	build "$ALL/selftests.log" "${make[@]}" -j"$(nproc)" all
+	if [ ! -e "$list" ] || [ "$(find "$ALL/selftests-objects" "$TOP/selftests" -newer "$list" -print -quit)" ]; then
+		rm -rf "$ALL/selftests"
+		mkdir "$ALL/selftests"
+		cp -r "$kselftest/kselftest" "$kselftest/run_kselftest.sh" "$ALL/selftests/"
+		build "$ALL/selftests.log" "${make[@]}" install
+		make -s "${make[@]}" COLLECTION=mmapdemo emit_tests >"$list"
+	fi
+	ln -sfn ../selftests "$OUT/selftests"
+	unlock "selftests-$(basename "$ALL")"
 }
 
 KERNEL=$1
 shift
 KERNEL_DIR=$("$TOP/scripts/kernel.sh" "$KERNEL")
-OUT=$CACHE/build/$(printf %s "$TOP" | sha256sum | cut -c1-8)/$KERNEL-$(basename "$KERNEL_DIR")
+ALL=$CACHE/build/$(printf %s "$TOP" | sha256sum | cut -c1-8)
+OUT=$ALL/$KERNEL-$(basename "$KERNEL_DIR")
 mkdir -p "$OUT"
-lock "build-$(basename "$(dirname "$OUT")")-$KERNEL"
+lock "build-$(basename "$ALL")-$KERNEL"
 for what; do
 	"build_$what"
 done
