@@ -125,7 +125,7 @@ static unsigned long hooks_get_unmapped_area(struct file *file,
 
 	hooks_inc(hf, COUNT_GET_UNMAPPED_AREA);
 	return hooks_get(hf, SET_GET_UNMAPPED_AREA) ?:
-	       mmapdemo_get_unmapped_area(file, addr, len, pgoff, flags);
+	       mm_get_unmapped_area(file, addr, len, pgoff, flags);
 }
 
 /* A cache of its own that could be filled or emptied in advance. */
@@ -212,7 +212,7 @@ static const struct file_operations hooks_bare_fops = {
 	HOOKS_FOPS,
 };
 
-#ifdef MMAPDEMO_HAVE_MMAP_PREPARE
+#if MMAPDEMO_HAVE_MMAP_PREPARE
 static const struct file_operations hooks_prepare_fops = {
 	HOOKS_FOPS,
 	.mmap_prepare	= hooks_mmap_prepare,
@@ -227,7 +227,7 @@ static const struct file_operations hooks_prepare_fops = {
 static struct miscdevice hooks_misc[] = {
 	HOOKS_MISC("mmapdemo_hooks", &hooks_fops),
 	HOOKS_MISC("mmapdemo_hooks_bare", &hooks_bare_fops),
-#ifdef MMAPDEMO_HAVE_MMAP_PREPARE
+#if MMAPDEMO_HAVE_MMAP_PREPARE
 	HOOKS_MISC("mmapdemo_hooks_prepare", &hooks_prepare_fops),
 #endif
 };

@@ -41,7 +41,7 @@ enum hooks_setting {
 #ifdef CONFIG_NUMA
 	SET_POLICY,
 #endif
-#ifdef MMAPDEMO_HAVE_MMAP_PREPARE
+#if MMAPDEMO_HAVE_MMAP_PREPARE
 	SET_MAPPED,
 	SET_ACTION,
 	SET_ERROR_OVERRIDE,
@@ -188,7 +188,7 @@ long hooks_call(struct vm_area_struct *vma, long nr);
 long hooks_call_find(const char *name);
 
 extern const struct vm_operations_struct hooks_vm_ops;
-#ifdef MMAPDEMO_HAVE_MMAP_PREPARE
+#if MMAPDEMO_HAVE_MMAP_PREPARE
 int hooks_mmap_prepare(struct vm_area_desc *desc);
 #endif
 

@@ -51,7 +51,7 @@ static const struct hooks_word ops_words[] = {
 	{ "null", OPS_NULL },	{ }
 };
 
-#ifdef MMAPDEMO_HAVE_MMAP_PREPARE
+#if MMAPDEMO_HAVE_MMAP_PREPARE
 static const struct hooks_word action_words[] = {
 	{ "none", ACTION_NONE },	{ "pages", ACTION_PAGES },
 	{ "pages_outside", ACTION_PAGES_OUTSIDE },
@@ -96,7 +96,7 @@ static const struct hooks_setting_info settings[HOOKS_NR_SETTINGS] = {
 #ifdef CONFIG_NUMA
 	[SET_POLICY]		= HOOK(set_policy, NULL),
 #endif
-#ifdef MMAPDEMO_HAVE_MMAP_PREPARE
+#if MMAPDEMO_HAVE_MMAP_PREPARE
 	[SET_MAPPED]		= HOOK(mapped, NULL),
 	[SET_ACTION]		= WORDS("action", action_words),
 	[SET_ERROR_OVERRIDE]	= NUMBER("error_override", -MAX_ERRNO, 0),

@@ -252,7 +252,7 @@ static int hooks_set_policy(struct vm_area_struct *vma, struct mempolicy *new)
 }
 #endif
 
-#ifdef MMAPDEMO_HAVE_MMAP_PREPARE
+#if MMAPDEMO_HAVE_MMAP_PREPARE
 /* What ->open is for copies of a VMA, for the first one. */
 static int hooks_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 			const struct file *file, void **vm_private_data)
@@ -324,7 +324,7 @@ const struct vm_operations_struct hooks_vm_ops = {
 #ifdef CONFIG_NUMA
 	.set_policy	= hooks_set_policy,
 #endif
-#ifdef MMAPDEMO_HAVE_MMAP_PREPARE
+#if MMAPDEMO_HAVE_MMAP_PREPARE
 	.mapped		= hooks_mapped,
 #endif
 };

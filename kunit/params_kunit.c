@@ -68,8 +68,8 @@ static void params_refuse_another_fault_mode(struct kunit *test)
 {
 	enum mmapdemo_fault_mode old = mmapdemo_param_fault_mode();
 
-	KUNIT_EXPECT_EQ(test, mmapdemo_fault_mode_set("map", NULL), -EINVAL);
-	KUNIT_EXPECT_EQ(test, mmapdemo_fault_mode_set("", NULL), -EINVAL);
+	KUNIT_EXPECT_EQ(test, mmapdemo_fault_mode_set("map"), -EINVAL);
+	KUNIT_EXPECT_EQ(test, mmapdemo_fault_mode_set(""), -EINVAL);
 	KUNIT_EXPECT_EQ(test, mmapdemo_param_fault_mode(), old);
 }
 

@@ -152,7 +152,7 @@ static inline const char *fault_mode_swap(const char *mode)
 {
 	bool insert = mmapdemo_param_fault_mode() == MMAPDEMO_FAULT_INSERT;
 
-	mmapdemo_fault_mode_set(mode, NULL);
+	mmapdemo_fault_mode_set(mode);
 	return insert ? "insert" : "map_pages";
 }
 

@@ -2,12 +2,11 @@
 /*
  * The one place that knows kernel versions. The rest of the source is written
  * in the newest kernel's idiom; this file brings older kernels up to it, and
- * goes away in-tree.
+ * goes away in-tree. Sorted by the release that made each part needed.
  */
 #ifndef _MMAPDEMO_COMPAT_H
 #define _MMAPDEMO_COMPAT_H
 
-#include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/shrinker.h>
@@ -16,153 +15,82 @@
 
 #include <kunit/visibility.h>
 
-/*
- * folio_batch: in pagevec.h first, in folio_batch.h by 7.2; in between and since
- * then writeback.h includes whichever it is, for writeback_iter() of 6.9.
- */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
-#include <linux/pagevec.h>
+#define KERNEL_BEFORE(major, minor)	(LINUX_VERSION_CODE < KERNEL_VERSION(major, minor, 0))
+
+#if KERNEL_BEFORE(6, 3)		/* 1c71222e5f23 */
+#define vm_flags_set(vma, flags)	((vma)->vm_flags |= (flags))
+#endif
+
+#if KERNEL_BEFORE(6, 5)		/* 33b3b041543e */
+#define copy_splice_read		generic_file_splice_read
+#endif
+
+#if KERNEL_BEFORE(6, 6)		/* 1d024e7a8dab */
+#define MMAPDEMO_FAULT_ORDER		enum page_entry_size
 #else
-#include <linux/writeback.h>
+#define MMAPDEMO_FAULT_ORDER		unsigned int
 #endif
 
-/* By 7.3 this is how an object is allocated, named by what points to it. */
-#ifndef kmalloc_obj
-#define kmalloc_obj(object)	kmalloc(sizeof(object), GFP_KERNEL)
-#define kzalloc_obj(object)	kzalloc(sizeof(object), GFP_KERNEL)
-#endif
-
-/* 6.14 renamed it: "mm: alloc_pages_bulk: rename API". */
-#ifndef alloc_pages_bulk
-#define alloc_pages_bulk	alloc_pages_bulk_array
-#endif
-
-/* cdd30ebb1b9f ("module: Convert symbol namespace to string literal"), 6.13 */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
-#define MODULE_IMPORT_KUNIT_NS	MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING)
-#else
-#define MODULE_IMPORT_KUNIT_NS	MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING")
-#endif
-
-/* 33b3b041543e ("splice: Add a func to do a splice from an O_DIRECT file ..."), 6.5 */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 5, 0)
-#define copy_splice_read	generic_file_splice_read
-#endif
-
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
-/* 1c71222e5f23 ("mm: replace vma->vm_flags direct modifications ..."), 6.3 */
-static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
-{
-	vma->vm_flags |= flags;
-}
-#endif
-
-/* 1d024e7a8dab ("mm: remove enum page_entry_size"), 6.6 */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
-#define MMAPDEMO_FAULT_ORDER	enum page_entry_size
-#else
-#define MMAPDEMO_FAULT_ORDER	unsigned int
-#endif
-
-/*
- * c42d50aefd17 ("mm: shrinker: add infrastructure for dynamically allocating
- * shrinker"), 6.7, made shrinkers objects of their own, with private data.
- */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#if KERNEL_BEFORE(6, 7)		/* c42d50aefd17: shrinkers became objects of their own */
 struct mmapdemo_shrinker {
 	struct shrinker base;
-	void *data;
+	void *private_data;
 };
 
-static inline struct shrinker *
-mmapdemo_shrinker_create(unsigned long (*count)(struct shrinker *, struct shrink_control *),
-			 unsigned long (*scan)(struct shrinker *, struct shrink_control *),
-			 void *data)
-{
-	struct mmapdemo_shrinker *s = kzalloc(sizeof(*s), GFP_KERNEL);
+#define SHRINKER_PRIVATE(shrinker)	(container_of(shrinker, struct mmapdemo_shrinker, base)->private_data)
+#define shrinker_alloc(flags, name)	((struct shrinker *)kzalloc(sizeof(struct mmapdemo_shrinker), GFP_KERNEL))
 
-	if (!s)
-		return NULL;
-	s->base.count_objects = count;
-	s->base.scan_objects = scan;
-	s->base.seeks = DEFAULT_SEEKS;
-	s->data = data;
-	if (register_shrinker(&s->base, "mmapdemo-pool")) {
-		kfree(s);
-		return NULL;
-	}
-	return &s->base;
+static inline int mmapdemo_shrinker_register(struct shrinker *shrinker)
+{
+	shrinker->seeks = DEFAULT_SEEKS;
+	return register_shrinker(shrinker, "mmapdemo-pool");
 }
 
-static inline void *mmapdemo_shrinker_data(struct shrinker *shrinker)
-{
-	return container_of(shrinker, struct mmapdemo_shrinker, base)->data;
-}
-
-static inline void mmapdemo_shrinker_destroy(struct shrinker *shrinker)
+static inline void shrinker_free(struct shrinker *shrinker)
 {
 	unregister_shrinker(shrinker);
 	kfree(container_of(shrinker, struct mmapdemo_shrinker, base));
 }
 #else
-static inline struct shrinker *
-mmapdemo_shrinker_create(unsigned long (*count)(struct shrinker *, struct shrink_control *),
-			 unsigned long (*scan)(struct shrinker *, struct shrink_control *),
-			 void *data)
-{
-	struct shrinker *shrinker = shrinker_alloc(0, "mmapdemo-pool");
-
-	if (!shrinker)
-		return NULL;
-	shrinker->count_objects = count;
-	shrinker->scan_objects = scan;
-	shrinker->private_data = data;
-	shrinker_register(shrinker);
-	return shrinker;
-}
-
-static inline void *mmapdemo_shrinker_data(struct shrinker *shrinker)
-{
-	return shrinker->private_data;
-}
-
-static inline void mmapdemo_shrinker_destroy(struct shrinker *shrinker)
-{
-	shrinker_free(shrinker);
-}
+#define SHRINKER_PRIVATE(shrinker)	((shrinker)->private_data)
+#define mmapdemo_shrinker_register(shrinker)	(shrinker_register(shrinker), 0)
 #endif
 
-/* 51104c19d857 ("kunit: test: Add vm_mmap() allocation resource manager"), 6.11 */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+#if KERNEL_BEFORE(6, 10)	/* 529ce23a764f */
+#define mm_get_unmapped_area(...)	(current->mm->get_unmapped_area(__VA_ARGS__))
+#elif KERNEL_BEFORE(7, 3)
+#define mm_get_unmapped_area(...)	mm_get_unmapped_area(current->mm, __VA_ARGS__)
+#endif
+
+#if !KERNEL_BEFORE(6, 11)	/* 51104c19d857 */
 #define MMAPDEMO_HAVE_KUNIT_VM_MMAP
 #endif
 
-/*
- * 529ce23a764f ("mm: switch mm->get_unmapped_area() to a flag"), 6.10; the
- * first argument has gone by 7.3.
- */
-static inline unsigned long
-mmapdemo_get_unmapped_area(struct file *file, unsigned long addr,
-			   unsigned long len, unsigned long pgoff,
-			   unsigned long flags)
-{
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
-	return current->mm->get_unmapped_area(file, addr, len, pgoff, flags);
-#elif LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
-	return mm_get_unmapped_area(current->mm, file, addr, len, pgoff, flags);
+#if KERNEL_BEFORE(6, 12)	/* folio_batch: by 7.2 in a header of its own, which this one includes */
+#include <linux/pagevec.h>
 #else
-	return mm_get_unmapped_area(file, addr, len, pgoff, flags);
+#include <linux/writeback.h>
 #endif
-}
 
-/*
- * By 7.3 zap_vma_ptes has its new name, and .mmap_prepare, which came with
- * 6.16, its actions and vm_operations_struct.mapped.
- */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
-#define zap_special_vma_range	zap_vma_ptes
+#if KERNEL_BEFORE(6, 13)	/* cdd30ebb1b9f */
+#define MODULE_IMPORT_KUNIT_NS		MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING)
 #else
-#define MMAPDEMO_HAVE_MMAP_PREPARE
+#define MODULE_IMPORT_KUNIT_NS		MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING")
+#endif
+
+#ifndef alloc_pages_bulk	/* 6.14 */
+#define alloc_pages_bulk		alloc_pages_bulk_array
+#endif
+
+#ifndef kmalloc_obj		/* by 7.3 */
+#define kmalloc_obj(object)		kmalloc(sizeof(object), GFP_KERNEL)
+#define kzalloc_obj(object)		kzalloc(sizeof(object), GFP_KERNEL)
+#endif
+
+/* .mmap_prepare is of 6.16, the vm_ops->mapped that it needs is not. */
+#define MMAPDEMO_HAVE_MMAP_PREPARE	(!KERNEL_BEFORE(7, 3))
+#if KERNEL_BEFORE(7, 3)
+#define zap_special_vma_range		zap_vma_ptes
 #endif
 
 #endif /* _MMAPDEMO_COMPAT_H */

@@ -240,20 +240,32 @@ static int mmapdemo_fsync(struct file *file, loff_t start, loff_t end,
 	return 0;
 }
 
+/* What the two have in common, which is all but the way mmap(2) is served. */
+#define MMAPDEMO_FOPS							\
+	/* Pins the module while a file is open, and so while a VMA exists. */ \
+	.owner		= THIS_MODULE,					\
+	.open		= mmapdemo_open,				\
+	.release	= mmapdemo_release,				\
+	.llseek		= mmapdemo_llseek,				\
+	.read_iter	= mmapdemo_read_iter,				\
+	.write_iter	= mmapdemo_write_iter,				\
+	/* Copies: a page in a pipe is one that a discard must leave behind. */ \
+	.splice_read	= copy_splice_read,				\
+	.splice_write	= iter_file_splice_write,			\
+	.fsync		= mmapdemo_fsync,				\
+	.unlocked_ioctl	= mmapdemo_ioctl,				\
+	.compat_ioctl	= compat_ptr_ioctl
+
 const struct file_operations mmapdemo_fops = {
-	/* Pins the module while a file is open, and so while a VMA exists. */
-	.owner		= THIS_MODULE,
-	.open		= mmapdemo_open,
-	.release	= mmapdemo_release,
-	.llseek		= mmapdemo_llseek,
-	.read_iter	= mmapdemo_read_iter,
-	.write_iter	= mmapdemo_write_iter,
-	/* Copies: a page in a pipe is one that a discard must leave behind. */
-	.splice_read	= copy_splice_read,
-	.splice_write	= iter_file_splice_write,
+	MMAPDEMO_FOPS,
 	.mmap		= mmapdemo_mmap,
-	.fsync		= mmapdemo_fsync,
-	.unlocked_ioctl	= mmapdemo_ioctl,
-	.compat_ioctl	= compat_ptr_ioctl,
 };
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_fops);
+
+#if MMAPDEMO_HAVE_MMAP_PREPARE
+/* The core refuses an mmap(2) of a file that has both (fs.h, can_mmap_file()). */
+const struct file_operations mmapdemo_fops_prepare = {
+	MMAPDEMO_FOPS,
+	.mmap_prepare	= mmapdemo_mmap_prepare,
+};
+#endif

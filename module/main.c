@@ -35,6 +35,10 @@ static int __init mmapdemo_init(void)
 	if (err)
 		goto err_pool;
 	mmapdemo_stats_create(&mmapdemo);
+#if MMAPDEMO_HAVE_MMAP_PREPARE
+	if (mmapdemo_param_mmap_hook() == MMAPDEMO_HOOK_MMAP_PREPARE)
+		mmapdemo.misc.fops = &mmapdemo_fops_prepare;
+#endif
 
 	/* Last: from here on anybody may open it. */
 	err = misc_register(&mmapdemo.misc);

@@ -73,7 +73,6 @@
 #define MMAPDEMO_VERSION	"0.1.0"
 
 struct dentry;
-struct kernel_param;
 struct shrinker;
 
 /**
@@ -203,12 +202,22 @@ static inline struct mmapdemo_device *mmapdemo_device(const struct file *file)
 extern const struct file_operations mmapdemo_fops;
 long mmapdemo_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 int mmapdemo_mmap(struct file *file, struct vm_area_struct *vma);
+#if MMAPDEMO_HAVE_MMAP_PREPARE
+extern const struct file_operations mmapdemo_fops_prepare;
+int mmapdemo_mmap_prepare(struct vm_area_desc *desc);
+#endif
 
 enum mmapdemo_fault_mode {
 	MMAPDEMO_FAULT_MAP_PAGES,
 	MMAPDEMO_FAULT_INSERT,
 };
 
+enum mmapdemo_mmap_hook {
+	MMAPDEMO_HOOK_MMAP,
+	MMAPDEMO_HOOK_MMAP_PREPARE,
+};
+
+enum mmapdemo_mmap_hook mmapdemo_param_mmap_hook(void);
 enum mmapdemo_fault_mode mmapdemo_param_fault_mode(void);
 unsigned long mmapdemo_param_fault_around(void);
 /* The last page of the largest file that the kernel can address. */
@@ -218,7 +227,7 @@ u64 mmapdemo_param_size(void);
 u64 mmapdemo_param_pool_size(void);
 int mmapdemo_parse_size(const char *str, u64 *size);
 #if IS_ENABLED(CONFIG_KUNIT)
-int mmapdemo_fault_mode_set(const char *val, const struct kernel_param *kp);
+int mmapdemo_fault_mode_set(const char *val);
 #endif
 
 /* The counters; stats.c has the names that debugfs shows. */

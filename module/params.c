@@ -42,12 +42,35 @@ static struct size_param param_fault_around = {
 	.name = "fault_around", .max = SZ_2M, .power_of_2 = true, .value = SZ_64K,
 };
 
-static const char * const fault_mode_names[] = {
-	[MMAPDEMO_FAULT_MAP_PAGES]	= "map_pages",
-	[MMAPDEMO_FAULT_INSERT]		= "insert",
+/**
+ * struct word_param - a parameter that is one of a few words
+ * @name: as the user writes it
+ * @words: what may be given, in the order of the enum that the code uses
+ * @nr: how many of them this kernel can serve, from the first one on
+ * @value: index of the chosen one
+ */
+struct word_param {
+	const char *name;
+	const char *words[2];
+	unsigned int nr;
+	unsigned int value;
 };
 
-static unsigned int param_fault_mode = MMAPDEMO_FAULT_MAP_PAGES;
+static struct word_param param_fault_mode = {
+	.name = "fault_mode", .nr = 2,
+	.words = {
+		[MMAPDEMO_FAULT_MAP_PAGES]	= "map_pages",
+		[MMAPDEMO_FAULT_INSERT]		= "insert",
+	},
+};
+
+static struct word_param param_mmap_hook = {
+	.name = "mmap_hook", .nr = 1 + MMAPDEMO_HAVE_MMAP_PREPARE,
+	.words = {
+		[MMAPDEMO_HOOK_MMAP]		= "mmap",
+		[MMAPDEMO_HOOK_MMAP_PREPARE]	= "mmap_prepare",
+	},
+};
 
 /**
  * mmapdemo_parse_size() - parse bytes with an optional suffix
@@ -122,32 +145,46 @@ static const struct kernel_param_ops size_param_ops = {
 	.get = size_param_get,
 };
 
-VISIBLE_IF_KUNIT int mmapdemo_fault_mode_set(const char *val,
-					     const struct kernel_param *kp)
+static int word_param_choose(struct word_param *param, const char *val)
 {
-	int mode = __sysfs_match_string(fault_mode_names,
-					ARRAY_SIZE(fault_mode_names), val);
+	int index = __sysfs_match_string(param->words, param->nr, val);
 
-	if (mode < 0) {
-		pr_err("fault_mode=%.64s: must be %s or %s\n", val,
-		       fault_mode_names[0], fault_mode_names[1]);
+	if (index < 0) {
+		pr_err("%s=%.64s: must be %s%s%s\n", param->name, val,
+		       param->words[0],
+		       param->nr > 1 ? " or " : "; this kernel does not have ",
+		       param->words[1]);
 		return -EINVAL;
 	}
-	WRITE_ONCE(param_fault_mode, mode);
+	WRITE_ONCE(param->value, index);
 	return 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(mmapdemo_fault_mode_set);
 
-static int fault_mode_get(char *buffer, const struct kernel_param *kp)
+static int word_param_set(const char *val, const struct kernel_param *kp)
 {
-	return sysfs_emit(buffer, "%s\n",
-			  fault_mode_names[mmapdemo_param_fault_mode()]);
+	return word_param_choose(kp->arg, val);
 }
 
-static const struct kernel_param_ops fault_mode_ops = {
-	.set = mmapdemo_fault_mode_set,
-	.get = fault_mode_get,
+static int word_param_get(char *buffer, const struct kernel_param *kp)
+{
+	const struct word_param *param = kp->arg;
+
+	return sysfs_emit(buffer, "%s\n", param->words[READ_ONCE(param->value)]);
+}
+
+static const struct kernel_param_ops word_param_ops = {
+	.set = word_param_set,
+	.get = word_param_get,
 };
+
+#if IS_ENABLED(CONFIG_KUNIT)
+/* What writing the parameter does, for the suites. */
+int mmapdemo_fault_mode_set(const char *val)
+{
+	return word_param_choose(&param_fault_mode, val);
+}
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_fault_mode_set);
+#endif
 
 /* Initial size of the device in bytes. */
 u64 mmapdemo_param_size(void)
@@ -164,10 +201,16 @@ u64 mmapdemo_param_pool_size(void)
 	return param_pool_size.value;
 }
 
+/* Which file operation serves mmap(2); called once, with all parsed. */
+enum mmapdemo_mmap_hook mmapdemo_param_mmap_hook(void)
+{
+	return param_mmap_hook.value;
+}
+
 /* How new mappings fill their page tables; may change at any time. */
 enum mmapdemo_fault_mode mmapdemo_param_fault_mode(void)
 {
-	return READ_ONCE(param_fault_mode);
+	return READ_ONCE(param_fault_mode.value);
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_param_fault_mode);
 
@@ -181,7 +224,9 @@ module_param_cb(size, &size_param_ops, &param_size, 0444);
 MODULE_PARM_DESC(size, "size of the device in bytes, with K/M/G (default 64M)");
 module_param_cb(pool_size, &size_param_ops, &param_pool_size, 0444);
 MODULE_PARM_DESC(pool_size, "cap on the memory of the page pool (default: size)");
-module_param_cb(fault_mode, &fault_mode_ops, &param_fault_mode, 0644);
+module_param_cb(fault_mode, &word_param_ops, &param_fault_mode, 0644);
 MODULE_PARM_DESC(fault_mode, "map_pages (default) or insert; for new mappings");
 module_param_cb(fault_around, &size_param_ops, &param_fault_around, 0644);
 MODULE_PARM_DESC(fault_around, "fault_mode=insert: bytes mapped per read fault (default 64K)");
+module_param_cb(mmap_hook, &word_param_ops, &param_mmap_hook, 0444);
+MODULE_PARM_DESC(mmap_hook, "mmap (default) or, from Linux 7.3 on, mmap_prepare");

@@ -375,15 +375,33 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_shrink);
 static unsigned long pool_shrinker_count(struct shrinker *shrinker,
 					 struct shrink_control *sc)
 {
-	return mmapdemo_pool_count(mmapdemo_shrinker_data(shrinker)) ?:
+	return mmapdemo_pool_count(SHRINKER_PRIVATE(shrinker)) ?:
 	       SHRINK_EMPTY;
 }
 
 static unsigned long pool_shrinker_scan(struct shrinker *shrinker,
 					struct shrink_control *sc)
 {
-	return mmapdemo_pool_shrink(mmapdemo_shrinker_data(shrinker),
+	return mmapdemo_pool_shrink(SHRINKER_PRIVATE(shrinker),
 				    sc->nr_to_scan) ?: SHRINK_STOP;
+}
+
+static int pool_shrinker_create(struct mmapdemo_pool *pool)
+{
+	struct shrinker *shrinker = shrinker_alloc(0, "mmapdemo-pool");
+
+	if (!shrinker)
+		return -ENOMEM;
+	shrinker->count_objects = pool_shrinker_count;
+	shrinker->scan_objects = pool_shrinker_scan;
+	SHRINKER_PRIVATE(shrinker) = pool;
+	pool->shrinker = shrinker;
+	/* Last: from here on it may be called. Before 6.7 this could fail. */
+	if (mmapdemo_shrinker_register(shrinker)) {
+		shrinker_free(shrinker);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 /**
@@ -415,9 +433,7 @@ int mmapdemo_pool_init(struct mmapdemo_pool *pool, unsigned long cap)
 		INIT_LIST_HEAD(&cache->pages);
 	}
 
-	pool->shrinker = mmapdemo_shrinker_create(pool_shrinker_count,
-						  pool_shrinker_scan, pool);
-	if (!pool->shrinker) {
+	if (pool_shrinker_create(pool)) {
 		free_percpu(pool->caches);
 		return -ENOMEM;
 	}
@@ -440,7 +456,7 @@ long mmapdemo_pool_fini(struct mmapdemo_pool *pool)
 {
 	long missing;
 
-	mmapdemo_shrinker_destroy(pool->shrinker);
+	shrinker_free(pool->shrinker);
 	while (mmapdemo_pool_shrink(pool, SWAP_CLUSTER_MAX))
 		cond_resched();
 	free_percpu(pool->caches);

@@ -287,19 +287,25 @@ static void mmapdemo_vma_close(struct vm_area_struct *vma)
 	mmapdemo_stat_inc(STAT_VMA_CLOSE);
 }
 
+#define MMAPDEMO_VM_OPS							\
+	.open		= mmapdemo_vma_open,				\
+	.close		= mmapdemo_vma_close,				\
+	.fault		= mmapdemo_fault,				\
+	.map_pages	= mmapdemo_map_pages,				\
+	.page_mkwrite	= mmapdemo_page_mkwrite
+
+#define MMAPDEMO_VM_OPS_INSERT						\
+	.open		= mmapdemo_vma_open,				\
+	.close		= mmapdemo_vma_close,				\
+	.fault		= mmapdemo_fault_insert,			\
+	.page_mkwrite	= mmapdemo_page_mkwrite
+
 static const struct vm_operations_struct mmapdemo_vm_ops = {
-	.open		= mmapdemo_vma_open,
-	.close		= mmapdemo_vma_close,
-	.fault		= mmapdemo_fault,
-	.map_pages	= mmapdemo_map_pages,
-	.page_mkwrite	= mmapdemo_page_mkwrite,
+	MMAPDEMO_VM_OPS,
 };
 
 static const struct vm_operations_struct mmapdemo_vm_ops_insert = {
-	.open		= mmapdemo_vma_open,
-	.close		= mmapdemo_vma_close,
-	.fault		= mmapdemo_fault_insert,
-	.page_mkwrite	= mmapdemo_page_mkwrite,
+	MMAPDEMO_VM_OPS_INSERT,
 };
 
 /**
@@ -308,6 +314,10 @@ static const struct vm_operations_struct mmapdemo_vm_ops_insert = {
  * @vma: the mapping to be; offset, length and protection are the core's to
  *	 check (mm/mmap.c, do_mmap()), and a mapping may reach past the end of
  *	 the device, as it may with a file
+ *
+ * The VMA exists, though nobody can reach it yet. It was not possible to merge
+ * it into a neighbour: else the core would have grown that one and not called
+ * us (mm/vma.c, __mmap_region()).
  *
  * Context: process context under mmap_lock, exclusively.
  * Return: 0.
@@ -325,3 +335,63 @@ int mmapdemo_mmap(struct file *file, struct vm_area_struct *vma)
 	mmapdemo_stat_inc(STAT_MMAP);
 	return 0;
 }
+
+#if MMAPDEMO_HAVE_MMAP_PREPARE
+/**
+ * mmapdemo_vma_mapped() - vm_operations_struct.mapped: the VMA is in the tree
+ * @start: its first address
+ * @end: the address behind it
+ * @pgoff: of its first page
+ * @file: an open /dev/mmapdemo
+ * @private_data: its vm_private_data, of which we have none
+ *
+ * Like ->mmap it is not called where a mapping only grows a neighbour. What is
+ * done once per VMA, and could fail or must be undone in ->close, goes here.
+ *
+ * Context: process context under mmap_lock, exclusively.
+ * Return: 0; an errno would unmap it again.
+ */
+static int mmapdemo_vma_mapped(unsigned long start, unsigned long end,
+			       pgoff_t pgoff, const struct file *file,
+			       void **private_data)
+{
+	mmapdemo_stat_inc(STAT_MMAP);
+	return 0;
+}
+
+/* ->mapped is for these alone: ->mmap must leave it NULL. */
+static const struct vm_operations_struct mmapdemo_vm_ops_prepare = {
+	MMAPDEMO_VM_OPS,
+	.mapped		= mmapdemo_vma_mapped,
+};
+
+static const struct vm_operations_struct mmapdemo_vm_ops_prepare_insert = {
+	MMAPDEMO_VM_OPS_INSERT,
+	.mapped		= mmapdemo_vma_mapped,
+};
+
+/**
+ * mmapdemo_mmap_prepare() - file_operations.mmap_prepare
+ * @desc: what the VMA would be, and what it is to be
+ *
+ * There is no VMA yet, and may never be one: afterwards the core tries to merge
+ * what is described here into a neighbour, or fails. So this only describes,
+ * and keeps nothing that would have to be undone. In return the core knows all
+ * flags before it looks for a neighbour; with ->mmap it looked first, and had
+ * to trust the driver with a half-made VMA.
+ *
+ * Context: process context under mmap_lock, exclusively.
+ * Return: 0.
+ */
+int mmapdemo_mmap_prepare(struct vm_area_desc *desc)
+{
+	if (mmapdemo_param_fault_mode() == MMAPDEMO_FAULT_INSERT) {
+		vma_desc_set_flags(desc, VMA_MIXEDMAP_BIT);
+		desc->vm_ops = &mmapdemo_vm_ops_prepare_insert;
+	} else {
+		desc->vm_ops = &mmapdemo_vm_ops_prepare;
+	}
+	file_accessed(desc->file);
+	return 0;
+}
+#endif /* MMAPDEMO_HAVE_MMAP_PREPARE */

@@ -5,7 +5,8 @@
 # kernel once, runs everything there, and sums up.
 #
 # Usage: test.sh, with in the environment:
-#   KERNELS='6.12-debug 6.12'  on which kernels
+#   KERNELS='6.12-debug 6.12'  on which kernels; 7.3+mmap_prepare is 7.3 with
+#                              the module's mmap_hook=mmap_prepare
 #   TIMEOUT=2400               seconds that each guest may take
 #   TESTS='mapping dirty'      these selftests alone, and no KUnit suites
 #   MMAPDEMO_...=              for the tests (README)
@@ -45,13 +46,16 @@ heartbeat()
 # SKIPPED"
 test_kernel()
 {
-	local name=$1 results=$CACHE/results/$1 ksrc out rc summary passed failed skipped
+	local name=$1 kernel=${1%%+*} results=$CACHE/results/$1 params=''
+	local ksrc out rc summary passed failed skipped
+
+	[ "$kernel" = "$name" ] || params=mmap_hook=${name#*+}
 
 	ksrc=$(kselftest_source)
 	say "$name: building module and tests"
-	out=$(STRICT=1 "$TOP/scripts/build.sh" "$name" module selftests)
+	out=$(STRICT=1 "$TOP/scripts/build.sh" "$kernel" module selftests)
 	rm -rf "$results"
-	KERNEL=$name PARAMS='' RW='' RUN=$results \
+	KERNEL=$kernel PARAMS=$params RW='' RUN=$results \
 		CMD="$TOP/scripts/guest-tests.sh $out ${TESTS-}" \
 		"$TOP/scripts/vm.sh" </dev/null | heartbeat "$name" && rc=0 || rc=$?
 	summary=$(python3 "$TOP/scripts/summary.py" "$ksrc" "$name" "$results/results")
@@ -67,7 +71,7 @@ test_kernel()
 
 need python3:/usr/bin/python3 fio:fio gcc:gcc libc6-dev:/usr/include/stdio.h
 for kernel in $KERNELS; do
-	"$TOP/scripts/kernel.sh" "$kernel" >/dev/null
+	"$TOP/scripts/kernel.sh" "${kernel%%+*}" >/dev/null
 done
 kselftest_source >/dev/null
 

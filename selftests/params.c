@@ -10,10 +10,13 @@
  */
 #include "mmapdemo_test.h"
 #include "reload.h"
+#include "vma_info.h"
 
 #define MULTIPLE	"a multiple of the page size"
 #define POWER		"a power of 2"
 #define MODES		"map_pages or insert"
+/* Which of the two this is, depends on the kernel. */
+#define HOOKS		"mmap"
 
 /* The module's own lines in the kernel log. */
 static int kmsg = -1;
@@ -52,8 +55,8 @@ static int log_lines(char *line)
 	return nr;
 }
 
-/* The smallest and the largest value, as the message has them. */
-static void range_of(const char *must, char *range)
+/* The rest of the message: of a number the smallest and the largest value. */
+static void rest_of(const char *must, char *range)
 {
 	long long max = sizeof(long) == 8 ? INT64_MAX & -(long long)page_size :
 			((long long)page_size << 31) - page_size;
@@ -61,7 +64,10 @@ static void range_of(const char *must, char *range)
 	if (!strcmp(must, POWER))
 		max = 2 << 20;
 	*range = '\0';
-	if (strcmp(must, MODES))
+	if (!strcmp(must, HOOKS))
+		sprintf(range, "%s mmap_prepare", kernel_before(7, 3) ?
+			"; this kernel does not have" : " or");
+	else if (strcmp(must, MODES))
 		sprintf(range, " from %zu to %lld bytes", page_size, max);
 }
 
@@ -71,7 +77,7 @@ static void expect_one_line(struct __test_metadata *_metadata,
 {
 	char expected[512], line[1024], range[64];
 
-	range_of(must, range);
+	rest_of(must, range);
 	snprintf(expected, sizeof(expected), "%s=%s: must be %s%s\n", name,
 		 value, must, range);
 	EXPECT_EQ(1, log_lines(line));
@@ -115,6 +121,8 @@ REFUSED(fault_around_odd, "fault_around", "2049", POWER);
 REFUSED(fault_around_three, "fault_around", "768K", POWER);
 REFUSED(fault_mode_word, "fault_mode", "foo", MODES);
 REFUSED(fault_mode_nothing, "fault_mode", "", MODES);
+REFUSED(mmap_hook_word, "mmap_hook", "foo", HOOKS);
+REFUSED(mmap_hook_both, "mmap_hook", "mmap,mmap_prepare", HOOKS);
 
 FIXTURE_SETUP(refused)
 {
@@ -137,10 +145,10 @@ TEST_F(refused, by_insmod)
 	ASSERT_EQ(0, load(old_parameters));
 }
 
-/* Sizes are for insmod alone. */
+/* The others are for insmod alone. */
 static bool is_writable(const char *name)
 {
-	return !strstr(name, "size");
+	return !strncmp(name, "fault_", strlen("fault_"));
 }
 
 TEST_F(refused, at_run_time)
@@ -181,6 +189,7 @@ TAKEN(size_m, "size", "8m", "8388608");
 TAKEN(pool_size_G, "pool_size", "1G", "1073741824");
 TAKEN(fault_mode_insert, "fault_mode", "insert", "insert");
 TAKEN(fault_mode_map_pages, "fault_mode", "map_pages", "map_pages");
+TAKEN(mmap_hook_mmap, "mmap_hook", "mmap", "mmap");
 TAKEN(fault_around_2M, "fault_around", "2M", "2097152");
 TAKEN(fault_around_128K, "fault_around", "128K", "131072");
 
@@ -219,6 +228,28 @@ TEST_F(taken, at_run_time)
 	ASSERT_EQ(0, read_file(self->path, after, sizeof(after)));
 	EXPECT_STREQ(is_writable(variant->name) ? variant->reads : before,
 		     after);
+}
+
+/* From the kernel on that has all of it. */
+TEST(mmap_hook_mmap_prepare)
+{
+	static const char hook[] = "mmap_hook", prepare[] = "mmap_prepare";
+	char value[64];
+
+	ASSERT_EQ(0, unload());
+	log_skip();
+	if (kernel_before(7, 3)) {
+		EXPECT_ERRNO(EINVAL, load("mmap_hook=mmap_prepare"));
+		expect_one_line(_metadata, hook, prepare, HOOKS);
+		EXPECT_EQ(NULL, left_behind());
+	} else {
+		EXPECT_EQ(0, load("mmap_hook=mmap_prepare"));
+		EXPECT_EQ(0, read_file(PARAMETERS "mmap_hook", value,
+				       sizeof(value)));
+		EXPECT_STREQ(prepare, value);
+		EXPECT_EQ(0, unload());
+	}
+	EXPECT_EQ(0, load(old_parameters));
 }
 
 /* And so is the pool's cap, which was not given. */

@@ -19,7 +19,7 @@ static char old_parameters[256];
 static void __attribute__((constructor)) require_module_file(void)
 {
 	static const char * const name[] = {
-		"size", "pool_size", "fault_mode", "fault_around",
+		"size", "pool_size", "fault_mode", "fault_around", "mmap_hook",
 	};
 	const char *ko = getenv("MMAPDEMO_KO");
 	char path[128], value[64];

@@ -343,7 +343,8 @@ TEST_F(tracking, V07_move_pages)
 	write_pages(p, 1, 1);
 	entry = pagemap_entry(p);
 	ASSERT_EQ(0, munmap(p + 2 * page_size, page_size));
-	ASSERT_EQ(0, move_pages(pages, NULL, status));
+	if (move_pages(pages, NULL, status) && errno == ENOSYS)
+		SKIP(return, "needs CONFIG_NUMA_MIGRATION");
 	EXPECT_EQ(0, status[0]);
 	EXPECT_EQ(-ENOENT, status[1]);
 	EXPECT_EQ(-EFAULT, status[2]);
