@@ -15,7 +15,7 @@ $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)
 export CALLER := $(or $(wildcard $(PWD)),$(CURDIR))
 
 .DEFAULT_GOAL := modules
-.PHONY: help modules clean load unload demo vm check test kunit kunit-intree branches mutants
+.PHONY: help modules clean load unload demo vm check test matrix kunit kunit-intree branches mutants
 .PHONY: coverage faults kernel
 
 # What stands behind "##" at a target.
@@ -26,7 +26,7 @@ help:	## this list
 	@echo 'mmapdemo: a character device that shows how a driver serves mmap(2)'
 	@echo
 	@echo 'Try it in a virtual machine; nothing touches the kernel that runs here:'
-	@$(call describe,demo vm check test kunit kunit-intree branches mutants coverage faults kernel)
+	@$(call describe,demo vm check test matrix kunit kunit-intree branches mutants coverage faults kernel)
 	@echo
 	@echo 'Build it for a kernel, or use it on this machine:'
 	@$(call describe,modules load unload clean)
@@ -68,6 +68,9 @@ check:	## static checks: checkpatch, sparse, coccicheck, gcc, clang, ...
 
 test:	## all tests, on a kernel with every debugging aid and on Debian's
 	@scripts/test.sh
+
+matrix:	## all tests on all kernels, and a table
+	@scripts/matrix.sh
 
 kunit:	## the KUnit suites alone, reported by the kernel's kunit.py
 	@scripts/kunit.sh

@@ -41,7 +41,7 @@ copy_tree()
 	shift
 	[ $# != 0 ] || set -- ./
 	mkdir -p "$dir"
-	(cd "$TOP" && rsync -a --delete --exclude=/.git --filter=':- .gitignore' \
+	(cd "$TOP" && rsync -a --delete --exclude=/.git --exclude-from=.gitignore \
 		.gitignore "$@" "$dir/")
 }
 

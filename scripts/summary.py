@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Sums up KTAP files with the kernel's own parser.
 
-Usage: summary.py KSRC KERNEL RESULTS
+Usage: summary.py [--table] KSRC KERNEL RESULTS
 
 Prints each failed test with the lines that say why, and each skip with its
-reason; the last line is "PASSED FAILED SKIPPED". KSRC is the kernel source
-tree that has tools/testing/kunit; RESULTS is what guest-tests.sh filled.
+reason; the last line is "PASSED FAILED SKIPPED". With --table it prints such a
+line for KUnit and one for kselftest, with their names in front, and nothing
+else. KSRC is the kernel source tree that has tools/testing/kunit; RESULTS is
+what guest-tests.sh filled.
 """
 
 import contextlib
@@ -14,6 +16,9 @@ import io
 import pathlib
 import sys
 
+TABLE = sys.argv[1] == "--table"
+if TABLE:
+    del sys.argv[1]
 sys.path.insert(0, sys.argv[1] + "/tools/testing/kunit")
 # The parser prints as it goes, to the stdout that it finds when it is imported.
 with contextlib.redirect_stdout(io.StringIO()):
@@ -107,14 +112,27 @@ class Summary:
             self.fail("kselftest", ["the runner printed no result"], listing)
 
 
+def add_kunit(summary, results):
+    for path in sorted((results / "kunit").glob("*")):
+        summary.add_file(path, path.name)
+
+
 def main():
     results = pathlib.Path(sys.argv[3])
     summary = Summary(sys.argv[2])
-    for path in sorted((results / "kunit").glob("*")):
-        summary.add_file(path, path.name)
+    add_kunit(summary, results)
     summary.add_runner(results)
     print(summary.passed, summary.failed, summary.skipped)
 
 
+def table():
+    results = pathlib.Path(sys.argv[3])
+    for name, add in (("KUnit", add_kunit), ("kselftest", Summary.add_runner)):
+        summary = Summary(sys.argv[2])
+        with contextlib.redirect_stdout(io.StringIO()):
+            add(summary, results)
+        print(name, summary.passed, summary.failed, summary.skipped)
+
+
 if __name__ == "__main__":
-    main()
+    table() if TABLE else main()

@@ -21,8 +21,8 @@ KERNELS=${KERNELS:-6.12-debug 6.12}
 export TIMEOUT=${TIMEOUT:-2400} CHECK_LEAKS=1 CALLER=$TOP
 PASSED=0 FAILED=0 SKIPPED=0
 
-# heartbeat KERNEL - passes on the guest's lines, and says after some silence
-# what it is still at.
+# heartbeat KERNEL NUMBER - passes on what the guest says of its NUMBER of
+# selftests, and says after some silence what it is still at.
 heartbeat()
 {
 	local line last=boot since=$EPOCHSECONDS rc
@@ -32,7 +32,8 @@ heartbeat()
 		if [ $rc = 0 ]; then
 			last=$line since=$EPOCHSECONDS
 			case $line in
-			'# '* | ok* | 'not ok'*) say "$1: $line" ;;
+			ok* | 'not ok'*) say "$1: $line (of $2)" ;;
+			'# '*) say "$1: $line" ;;
 			esac
 		elif [ $rc -gt 128 ]; then
 			say "$1: ... for $((EPOCHSECONDS - since)) s at: $last"
@@ -47,17 +48,18 @@ heartbeat()
 test_kernel()
 {
 	local name=$1 kernel=${1%%+*} results=$CACHE/results/$1 params=''
-	local ksrc out rc summary passed failed skipped
+	local ksrc number out rc summary passed failed skipped
 
 	[ "$kernel" = "$name" ] || params=mmap_hook=${name#*+}
 
 	ksrc=$(kselftest_source)
 	say "$name: building module and tests"
 	out=$(STRICT=1 "$TOP/scripts/build.sh" "$kernel" module selftests)
+	number=$(wc -w <<<"${TESTS:-$(cat "$out/selftests/kselftest-list.txt")}")
 	rm -rf "$results"
 	KERNEL=$kernel PARAMS=$params RW='' RUN=$results \
 		CMD="$TOP/scripts/guest-tests.sh $out ${TESTS-}" \
-		"$TOP/scripts/vm.sh" </dev/null | heartbeat "$name" && rc=0 || rc=$?
+		"$TOP/scripts/vm.sh" </dev/null | heartbeat "$name" "$number" && rc=0 || rc=$?
 	summary=$(python3 "$TOP/scripts/summary.py" "$ksrc" "$name" "$results/results")
 	read -r passed failed skipped < <(tail -n 1 <<<"$summary")
 	sed '$d' <<<"$summary"
