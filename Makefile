@@ -15,8 +15,8 @@ $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)
 export CALLER := $(or $(wildcard $(PWD)),$(CURDIR))
 
 .DEFAULT_GOAL := modules
-.PHONY: help modules clean load unload demo vm check test matrix kunit kunit-intree branches mutants
-.PHONY: coverage faults kernel
+.PHONY: help modules headers clean load unload demo vm check test matrix kunit kunit-intree
+.PHONY: branches mutants coverage faults kernel
 
 # What stands behind "##" at a target.
 describe = for t in $(1); do \
@@ -29,7 +29,7 @@ help:	## this list
 	@$(call describe,demo vm check test matrix kunit kunit-intree branches mutants coverage faults kernel)
 	@echo
 	@echo 'Build it for a kernel, or use it on this machine:'
-	@$(call describe,modules load unload clean)
+	@$(call describe,modules load unload headers clean)
 	@echo
 	@echo 'Variables:'
 	@echo "  CMD='...'      vm: run this instead of a shell; make fails when it does"
@@ -47,6 +47,9 @@ modules: $(KDIR)/Makefile	## module/mmapdemo.ko for the running kernel, or KDIR=
 
 $(KDIR)/Makefile:
 	@scripts/load.sh explain-headers "$(KDIR)"
+
+headers:	## build it for every kernel whose headers apt has
+	@scripts/headers.sh
 
 clean:	## remove what the build left here (the cache stays)
 	@! [ -e $(KDIR)/Makefile ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean

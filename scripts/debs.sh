@@ -103,3 +103,25 @@ downloaded()
 {
 	du -cm ./* | awk 'END { print $1 " MB so far" }'
 }
+
+# deb_unpack FROM TO
+deb_unpack()
+{
+	local deb
+
+	for deb in "$1"/*.deb; do
+		dpkg-deb -x "$deb" "$2" || return
+	done
+}
+
+# headers_link DIR RELEASE - makes DIR/build a directory to build modules in, of
+# the headers that were unpacked below DIR. They expect to live below /.
+headers_link()
+{
+	local headers=usr/src/linux-headers-$2
+
+	ln -sfn "$headers" "$1/build"
+	sed -i "s|include /usr/src/|include $1/usr/src/|" "$1/$headers/Makefile"
+	# It serves BTF alone, for which the build would need pahole.
+	rm -f "$1/$headers/vmlinux"
+}

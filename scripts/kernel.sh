@@ -82,7 +82,8 @@ image_get()
 	headers=linux-headers-$release
 	mapfile -t packages < <(deb_depends "$headers" 'linux-(headers|kbuild)-.*')
 	deb_fetch "$DIR/debs" "$PACKAGE" "$headers" "${packages[@]}"
-	with_progress "unpacking Linux $release" "$CACHE/logs/unpack.log" true image_unpack
+	with_progress "unpacking Linux $release" "$CACHE/logs/unpack.log" true \
+		deb_unpack "$DIR/debs" "$DIR"
 	rm -r "$DIR/debs"
 	printf '%s\n' "$release" >"$DIR/release"
 	image_link "$release"
@@ -90,26 +91,12 @@ image_get()
 	touch "$DIR/ready"
 }
 
-image_unpack()
-{
-	local deb
-
-	for deb in "$DIR"/debs/*.deb; do
-		dpkg-deb -x "$deb" "$DIR" || return
-	done
-}
-
-# The packages expect to live below /; one file and two links say so.
+# The packages expect to live below /; links say so, too.
 image_link()
 {
-	local headers=usr/src/linux-headers-$1
-
 	ln -sfn "boot/vmlinuz-$1" "$DIR/vmlinuz"
-	ln -sfn "$headers" "$DIR/build"
-	sed -i "s|include /usr/src/|include $DIR/usr/src/|" "$DIR/$headers/Makefile"
+	headers_link "$DIR" "$1"
 	rm -f "$DIR/lib/modules/$1/build" "$DIR/lib/modules/$1/source"
-	# It serves BTF alone, for which the build would need pahole.
-	rm -f "$DIR/$headers/vmlinux"
 }
 
 # modprobe knows the order, once depmod has read the modules.
