@@ -232,7 +232,7 @@ static void store_remove(struct mmapdemo_store *store, struct folio *folio)
 		unmap_mapping_pages(mapping, pgoff, 1, false);
 }
 
-/* Removes the pages of [@start, @end). The invalidate_lock is held. */
+/* Removes the pages of [@start, @end). */
 static unsigned long store_remove_range(struct mmapdemo_store *store,
 					pgoff_t start, pgoff_t end)
 {
@@ -241,6 +241,7 @@ static unsigned long store_remove_range(struct mmapdemo_store *store,
 	unsigned long removed = 0;
 	unsigned int i;
 
+	lockdep_assert_held_write(&mapping->invalidate_lock);
 	folio_batch_init(&fbatch);
 	while (filemap_get_folios(mapping, &start, end - 1, &fbatch)) {
 		for (i = 0; i < folio_batch_count(&fbatch); i++) {

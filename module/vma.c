@@ -182,14 +182,16 @@ static vm_fault_t mmapdemo_page_mkwrite(struct vm_fault *vmf)
 static unsigned long insert_collect(struct mmapdemo_store *store, pgoff_t pgoff,
 				    struct page **pages, unsigned long max)
 {
-	XA_STATE(xas, &mmapdemo_store_mapping(store)->i_pages, pgoff);
+	struct address_space *mapping = mmapdemo_store_mapping(store);
+	XA_STATE(xas, &mapping->i_pages, pgoff);
 	struct folio *folio;
 	unsigned long nr = 0;
 
 	/*
-	 * The caller holds the invalidate_lock: no page leaves the store, and
-	 * none needs a reference here. RCU is for the tree's nodes.
+	 * Under this lock no page leaves the store, and none needs a reference
+	 * here. RCU is for the tree's nodes.
 	 */
+	lockdep_assert_held(&mapping->invalidate_lock);
 	rcu_read_lock();
 	for (folio = xas_load(&xas); nr < max; folio = xas_next(&xas)) {
 		if (xas_retry(&xas, folio))

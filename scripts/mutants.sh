@@ -4,7 +4,8 @@
 # Breaks the module on purpose, one mistake at a time, and sees whether the
 # tests notice. Each selftests/mutants/NAME.patch is one mistake: what it is,
 # "Tests:" with the selftests that are to notice it, "Seconds:" where those that
-# race need longer than 4 each, and the patch, which is applied to a copy.
+# race need longer than 4 each, "Kernel:" where it takes another than the others
+# to see it (lockdep's), and the patch, which is applied to a copy.
 #
 # Usage: mutants.sh [NAME...]      default: all; with in the environment:
 #   KERNEL=6.12   on which kernel
@@ -32,18 +33,24 @@ seconds_of()
 	sed -n 's/^Seconds: //p' "$1" 2>/dev/null
 }
 
+kernel_of()
+{
+	sed -n 's/^Kernel: //p' "$PATCHES/$1.patch" 2>/dev/null | grep . || echo "$KERNEL"
+}
+
 # make_mutant NAME - the broken mmapdemo.ko; NAME may be "unbroken"
 make_mutant()
 {
-	local dir=$WORK/$1
+	local dir=$WORK/$1 kernel
 
+	kernel=$("$TOP/scripts/kernel.sh" "$(kernel_of "$1")")
 	mkdir -p "$dir"
 	cp -r "$TOP/module" "$dir/"
 	if [ "$1" != unbroken ]; then
 		patch -s --no-backup-if-mismatch -d "$dir" -p1 <"$PATCHES/$1.patch" >"$dir/log" 2>&1 ||
 			return
 	fi
-	make -C "$KERNEL_DIR/build" M="$dir/module" modules >>"$dir/log" 2>&1
+	make -C "$kernel/build" M="$dir/module" modules >>"$dir/log" 2>&1
 }
 
 # run_tests NAME TIMEOUT TESTS - how they end; what they print goes to
@@ -53,7 +60,7 @@ run_tests()
 	local dir=$WORK/$1 rc=0 seconds
 
 	seconds=$(seconds_of "$PATCHES/$1.patch") || true
-	MODULE=$dir/module/mmapdemo.ko TIMEOUT=$2 RUN=$dir/run CHECK_LEAKS='' PARAMS='' RW='' \
+	KERNEL=$(kernel_of "$1") MODULE=$dir/module/mmapdemo.ko TIMEOUT=$2 RUN=$dir/run CHECK_LEAKS='' PARAMS='' RW='' \
 		CMD="cd $OUT/selftests/mmapdemo
 			export MMAPDEMO_KO=$dir/module/mmapdemo.ko MMAPDEMO_SECONDS=${seconds:-4}
 			rc=0
@@ -110,11 +117,10 @@ for name; do
 done
 
 need patch:patch make:make gcc:gcc
-KERNEL_DIR=$("$TOP/scripts/kernel.sh" "$KERNEL")
 OUT=$("$TOP/scripts/build.sh" "$KERNEL" module selftests)
 mkdir -p "$CACHE/runs"
 WORK=$(mktemp -d "$CACHE/runs/mutants-XXXXXX")
-export KERNEL_DIR OUT WORK
+export OUT WORK
 
 say "the unbroken module"
 make_mutant unbroken || die "the module does not build" "$(tail -n 5 "$WORK/unbroken/log")"
