@@ -102,7 +102,8 @@ class Summary:
         listing = results / "kselftest.ktap"
         ends = parse(listing).subtests if listing.exists() else []
         for end in ends:
-            name = end.name.split()[-1]
+            # A guest that died left the last one without a name.
+            name = end.name.split()[-1] if end.name else "(the last one)"
             path = results / "kselftest" / name
             if not path.exists():
                 self.fail(name, end.log, listing)
