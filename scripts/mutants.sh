@@ -86,13 +86,15 @@ noticed_by()
 # try NAME - says how it ended, in one line on stdout
 try()
 {
-	local rc=0
+	local rc=0 seconds
 
 	if ! make_mutant "$1"; then
 		printf 'BROKEN    %s: does not apply, or does not build: %s\n' "$1" "$(tail -n 1 "$WORK/$1/log")"
 		return
 	fi
-	run_tests "$1" 300 "$(tests_of "$PATCHES/$1.patch")" || rc=$?
+	# A mutant that hangs does so for all of it: no more than the tests may need.
+	seconds=$(seconds_of "$PATCHES/$1.patch")
+	run_tests "$1" $((120 + 10 * ${seconds:-4})) "$(tests_of "$PATCHES/$1.patch")" || rc=$?
 	if ! grep -q "$LOG_MARKER" "$WORK/$1/run/kernel.log"; then
 		printf 'BROKEN    %s: the guest did not come up: %s\n' "$1" "$(tail -n 1 "$WORK/$1/log")"
 	elif [ $rc = 0 ]; then
