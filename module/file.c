@@ -264,8 +264,24 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_fops);
 
 #if MMAPDEMO_HAVE_MMAP_PREPARE
 /* The core refuses an mmap(2) of a file that has both (fs.h, can_mmap_file()). */
-const struct file_operations mmapdemo_fops_prepare = {
+static const struct file_operations mmapdemo_fops_prepare = {
 	MMAPDEMO_FOPS,
 	.mmap_prepare	= mmapdemo_mmap_prepare,
 };
 #endif
+
+/**
+ * mmapdemo_fops_with() - choose the file operations
+ * @hook: which of them is to serve mmap(2)
+ *
+ * Context: any.
+ * Return: what the device is registered with.
+ */
+const struct file_operations *mmapdemo_fops_with(enum mmapdemo_mmap_hook hook)
+{
+#if MMAPDEMO_HAVE_MMAP_PREPARE
+	if (hook == MMAPDEMO_HOOK_MMAP_PREPARE)
+		return &mmapdemo_fops_prepare;
+#endif
+	return &mmapdemo_fops;
+}

@@ -14,7 +14,6 @@ static struct mmapdemo_device mmapdemo = {
 	.misc = {
 		.minor	= MISC_DYNAMIC_MINOR,
 		.name	= "mmapdemo",
-		.fops	= &mmapdemo_fops,
 		.mode	= 0600,
 	},
 };
@@ -35,10 +34,7 @@ static int __init mmapdemo_init(void)
 	if (err)
 		goto err_pool;
 	mmapdemo_stats_create(&mmapdemo);
-#if MMAPDEMO_HAVE_MMAP_PREPARE
-	if (mmapdemo_param_mmap_hook() == MMAPDEMO_HOOK_MMAP_PREPARE)
-		mmapdemo.misc.fops = &mmapdemo_fops_prepare;
-#endif
+	mmapdemo.misc.fops = mmapdemo_fops_with(mmapdemo_param_mmap_hook());
 
 	/* Last: from here on anybody may open it. */
 	err = misc_register(&mmapdemo.misc);

@@ -199,22 +199,22 @@ static inline struct mmapdemo_device *mmapdemo_device(const struct file *file)
 	return file->private_data;
 }
 
+enum mmapdemo_mmap_hook {
+	MMAPDEMO_HOOK_MMAP,
+	MMAPDEMO_HOOK_MMAP_PREPARE,
+};
+
 extern const struct file_operations mmapdemo_fops;
+const struct file_operations *mmapdemo_fops_with(enum mmapdemo_mmap_hook hook);
 long mmapdemo_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 int mmapdemo_mmap(struct file *file, struct vm_area_struct *vma);
 #if MMAPDEMO_HAVE_MMAP_PREPARE
-extern const struct file_operations mmapdemo_fops_prepare;
 int mmapdemo_mmap_prepare(struct vm_area_desc *desc);
 #endif
 
 enum mmapdemo_fault_mode {
 	MMAPDEMO_FAULT_MAP_PAGES,
 	MMAPDEMO_FAULT_INSERT,
-};
-
-enum mmapdemo_mmap_hook {
-	MMAPDEMO_HOOK_MMAP,
-	MMAPDEMO_HOOK_MMAP_PREPARE,
 };
 
 enum mmapdemo_mmap_hook mmapdemo_param_mmap_hook(void);
