@@ -37,8 +37,15 @@ struct mmapdemo_shrinker {
 	void *private_data;
 };
 
-#define SHRINKER_PRIVATE(shrinker)	(container_of(shrinker, struct mmapdemo_shrinker, base)->private_data)
-#define shrinker_alloc(flags, name)	((struct shrinker *)kzalloc(sizeof(struct mmapdemo_shrinker), GFP_KERNEL))
+#define SHRINKER_PRIVATE(shrinker) \
+	(container_of(shrinker, struct mmapdemo_shrinker, base)->private_data)
+
+static inline struct shrinker *shrinker_alloc(unsigned int flags, const char *name)
+{
+	struct mmapdemo_shrinker *shrinker = kzalloc(sizeof(*shrinker), GFP_KERNEL);
+
+	return shrinker ? &shrinker->base : NULL;
+}
 
 static inline int mmapdemo_shrinker_register(struct shrinker *shrinker)
 {
@@ -66,7 +73,7 @@ static inline void shrinker_free(struct shrinker *shrinker)
 #define MMAPDEMO_HAVE_KUNIT_VM_MMAP
 #endif
 
-#if KERNEL_BEFORE(6, 12)	/* folio_batch: by 7.2 in a header of its own, which this one includes */
+#if KERNEL_BEFORE(6, 12)	/* folio_batch; what has it is in writeback.h since */
 #include <linux/pagevec.h>
 #else
 #include <linux/writeback.h>

@@ -36,7 +36,7 @@ static void log_skip(void)
 }
 
 /* Return: how many there are since log_skip(); the last one is in @line. */
-static int log_lines(char *line)
+static int log_lines(char *line, size_t size)
 {
 	static const char ours[] = ";mmapdemo: ";
 	char record[1024];
@@ -49,7 +49,7 @@ static int log_lines(char *line)
 		/* The kernel adds a line of its own, which looks like ours. */
 		if (!strstr(record, ours) || strstr(record, "invalid for parameter"))
 			continue;
-		strcpy(line, strstr(record, ours) + strlen(ours));
+		snprintf(line, size, "%s", strstr(record, ours) + strlen(ours));
 		nr++;
 	}
 	return nr;
@@ -80,7 +80,7 @@ static void expect_one_line(struct __test_metadata *_metadata,
 	rest_of(must, range);
 	snprintf(expected, sizeof(expected), "%s=%s: must be %s%s\n", name,
 		 value, must, range);
-	EXPECT_EQ(1, log_lines(line));
+	EXPECT_EQ(1, log_lines(line, sizeof(line)));
 	EXPECT_STREQ(expected, line);
 }
 
@@ -93,36 +93,33 @@ FIXTURE_VARIANT(refused) {
 	const char *name, *value, *must;
 };
 
-#define REFUSED(id, parameter, text, kind)				\
-	FIXTURE_VARIANT_ADD(refused, id) {				\
-		.name = parameter, .value = text, .must = kind,	\
-	}
+#define REFUSED(what, text, kind)	.name = what, .value = text, .must = kind
 
-REFUSED(size_nothing, "size", "", MULTIPLE);
-REFUSED(size_zero, "size", "0", MULTIPLE);
-REFUSED(size_one, "size", "1", MULTIPLE);
-REFUSED(size_odd, "size", "4097", MULTIPLE);
-REFUSED(size_negative, "size", "-1", MULTIPLE);
-REFUSED(size_word, "size", "abc", MULTIPLE);
-REFUSED(size_suffix, "size", "64X", MULTIPLE);
-REFUSED(size_prefix, "size", "0x", MULTIPLE);
-REFUSED(size_fraction, "size", "1.5M", MULTIPLE);
-REFUSED(size_digits, "size", "99999999999999999999", MULTIPLE);
-REFUSED(size_2_64, "size", "16E", MULTIPLE);
-REFUSED(size_2_63, "size", "8E", MULTIPLE);
+FIXTURE_VARIANT_ADD(refused, size_nothing) { REFUSED("size", "", MULTIPLE) };
+FIXTURE_VARIANT_ADD(refused, size_zero) { REFUSED("size", "0", MULTIPLE) };
+FIXTURE_VARIANT_ADD(refused, size_one) { REFUSED("size", "1", MULTIPLE) };
+FIXTURE_VARIANT_ADD(refused, size_odd) { REFUSED("size", "4097", MULTIPLE) };
+FIXTURE_VARIANT_ADD(refused, size_negative) { REFUSED("size", "-1", MULTIPLE) };
+FIXTURE_VARIANT_ADD(refused, size_word) { REFUSED("size", "abc", MULTIPLE) };
+FIXTURE_VARIANT_ADD(refused, size_suffix) { REFUSED("size", "64X", MULTIPLE) };
+FIXTURE_VARIANT_ADD(refused, size_prefix) { REFUSED("size", "0x", MULTIPLE) };
+FIXTURE_VARIANT_ADD(refused, size_fraction) { REFUSED("size", "1.5M", MULTIPLE) };
+FIXTURE_VARIANT_ADD(refused, size_digits) { REFUSED("size", "99999999999999999999", MULTIPLE) };
+FIXTURE_VARIANT_ADD(refused, size_2_64) { REFUSED("size", "16E", MULTIPLE) };
+FIXTURE_VARIANT_ADD(refused, size_2_63) { REFUSED("size", "8E", MULTIPLE) };
 /* The same code reads it; what is left to see is that it is used. */
-REFUSED(pool_size_zero, "pool_size", "0", MULTIPLE);
-REFUSED(pool_size_odd, "pool_size", "4097", MULTIPLE);
-REFUSED(pool_size_word, "pool_size", "abc", MULTIPLE);
-REFUSED(fault_around_small, "fault_around", "3000", POWER);
-REFUSED(fault_around_zero, "fault_around", "0", POWER);
-REFUSED(fault_around_large, "fault_around", "4M", POWER);
-REFUSED(fault_around_odd, "fault_around", "2049", POWER);
-REFUSED(fault_around_three, "fault_around", "768K", POWER);
-REFUSED(fault_mode_word, "fault_mode", "foo", MODES);
-REFUSED(fault_mode_nothing, "fault_mode", "", MODES);
-REFUSED(mmap_hook_word, "mmap_hook", "foo", HOOKS);
-REFUSED(mmap_hook_both, "mmap_hook", "mmap,mmap_prepare", HOOKS);
+FIXTURE_VARIANT_ADD(refused, pool_size_zero) { REFUSED("pool_size", "0", MULTIPLE) };
+FIXTURE_VARIANT_ADD(refused, pool_size_odd) { REFUSED("pool_size", "4097", MULTIPLE) };
+FIXTURE_VARIANT_ADD(refused, pool_size_word) { REFUSED("pool_size", "abc", MULTIPLE) };
+FIXTURE_VARIANT_ADD(refused, fault_around_small) { REFUSED("fault_around", "3000", POWER) };
+FIXTURE_VARIANT_ADD(refused, fault_around_zero) { REFUSED("fault_around", "0", POWER) };
+FIXTURE_VARIANT_ADD(refused, fault_around_large) { REFUSED("fault_around", "4M", POWER) };
+FIXTURE_VARIANT_ADD(refused, fault_around_odd) { REFUSED("fault_around", "2049", POWER) };
+FIXTURE_VARIANT_ADD(refused, fault_around_three) { REFUSED("fault_around", "768K", POWER) };
+FIXTURE_VARIANT_ADD(refused, fault_mode_word) { REFUSED("fault_mode", "foo", MODES) };
+FIXTURE_VARIANT_ADD(refused, fault_mode_nothing) { REFUSED("fault_mode", "", MODES) };
+FIXTURE_VARIANT_ADD(refused, mmap_hook_word) { REFUSED("mmap_hook", "foo", HOOKS) };
+FIXTURE_VARIANT_ADD(refused, mmap_hook_both) { REFUSED("mmap_hook", "mmap,mmap_prepare", HOOKS) };
 
 FIXTURE_SETUP(refused)
 {
@@ -178,20 +175,17 @@ FIXTURE_VARIANT(taken) {
 	const char *name, *value, *reads;
 };
 
-#define TAKEN(id, parameter, text, result)				\
-	FIXTURE_VARIANT_ADD(taken, id) {				\
-		.name = parameter, .value = text, .reads = result,	\
-	}
+#define TAKEN(what, text, result)	.name = what, .value = text, .reads = result
 
-TAKEN(size_K, "size", "128K", "131072");
-TAKEN(size_hexadecimal, "size", "0x20000", "131072");
-TAKEN(size_m, "size", "8m", "8388608");
-TAKEN(pool_size_G, "pool_size", "1G", "1073741824");
-TAKEN(fault_mode_insert, "fault_mode", "insert", "insert");
-TAKEN(fault_mode_map_pages, "fault_mode", "map_pages", "map_pages");
-TAKEN(mmap_hook_mmap, "mmap_hook", "mmap", "mmap");
-TAKEN(fault_around_2M, "fault_around", "2M", "2097152");
-TAKEN(fault_around_128K, "fault_around", "128K", "131072");
+FIXTURE_VARIANT_ADD(taken, size_K) { TAKEN("size", "128K", "131072") };
+FIXTURE_VARIANT_ADD(taken, size_hexadecimal) { TAKEN("size", "0x20000", "131072") };
+FIXTURE_VARIANT_ADD(taken, size_m) { TAKEN("size", "8m", "8388608") };
+FIXTURE_VARIANT_ADD(taken, pool_size_G) { TAKEN("pool_size", "1G", "1073741824") };
+FIXTURE_VARIANT_ADD(taken, fault_mode_insert) { TAKEN("fault_mode", "insert", "insert") };
+FIXTURE_VARIANT_ADD(taken, fault_mode_map_pages) { TAKEN("fault_mode", "map_pages", "map_pages") };
+FIXTURE_VARIANT_ADD(taken, mmap_hook_mmap) { TAKEN("mmap_hook", "mmap", "mmap") };
+FIXTURE_VARIANT_ADD(taken, fault_around_2M) { TAKEN("fault_around", "2M", "2097152") };
+FIXTURE_VARIANT_ADD(taken, fault_around_128K) { TAKEN("fault_around", "128K", "131072") };
 
 FIXTURE_SETUP(taken)
 {
