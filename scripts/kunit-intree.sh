@@ -30,7 +30,7 @@ drop_in()
 		touch "$DIR/copied"
 	fi
 	# By contents: what differs gets today's date, so that make sees it.
-	rsync -rl --checksum --delete --filter=':- .gitignore' "$TOP/.gitignore" "$TOP/Kbuild" \
+	rsync -rl --checksum --delete --exclude-from="$TOP/.gitignore" "$TOP/.gitignore" "$TOP/Kbuild" \
 		"$TOP/module" "$TOP/kunit" "$misc/mmapdemo/"
 	# sed writes a new file: the cached tree, of which this is a link, keeps its own.
 	grep -q mmapdemo "$misc/Makefile" ||
