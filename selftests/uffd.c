@@ -3,7 +3,8 @@
  * Proves what userfaultfd does with a mapping of the device, which is little:
  * faults are the device's to serve, and only what write-protects without
  * asking anybody (WP_ASYNC) is allowed; and that PAGEMAP_SCAN finds the pages
- * that were written, with that. Each test runs in both fault modes.
+ * that were written, with that. And it holds a write(2) to the device half-way,
+ * by its buffer. Each test runs in both fault modes.
  *
  * The ids (V03, ...) name the branches of mmap that a test proves.
  * Needs: see mmapdemo_test.h; CONFIG_USERFAULTFD, and where a test says so
@@ -15,6 +16,7 @@
 #include <linux/const.h>
 #include <linux/fs.h>
 #include <linux/userfaultfd.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 
 /* For headers that are older than this. */
@@ -290,6 +292,60 @@ TEST_F(uffd_async, V04_scan_and_protect)
 	EXPECT_EQ(8, pool_read("dirty"));
 	EXPECT_EQ(2, p[5 * page_size]);
 	EXPECT_EQ(1, p[0]);
+}
+
+struct held_write {
+	int fd;
+	const char *from;
+	size_t len;
+	ssize_t written;
+};
+
+static void *write_held(void *arg)
+{
+	struct held_write *held = arg;
+
+	held->written = pwrite(held->fd, held->from, held->len, 0);
+	return NULL;
+}
+
+/*
+ * X02: a page that is cleaned in the middle of a write(2) is dirty after it:
+ * who cleaned it has not seen the rest.
+ */
+TEST_F(uffd, X02_write_is_logged_when_it_is_done)
+{
+	char *p = mmap(NULL, 2 * page_size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct held_write held = {
+		.fd = self->fd, .from = p + page_size / 2, .len = page_size,
+	};
+	struct uffdio_zeropage more = {
+		.range = { (uintptr_t)(p + page_size), page_size },
+	};
+	struct uffd_msg msg;
+	pthread_t thread;
+	int fd;
+
+	ASSERT_NE(MAP_FAILED, p);
+	memset(p, 1, page_size);
+	ASSERT_TRUE(fill(self->fd, 0, 1, 0));
+	fd = open_uffd(0);
+	if (missing(fd))
+		SKIP(return, "needs %s", missing(fd));
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, watch(fd, p + page_size, 1, MISSING));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, write_held, &held));
+	/* It has met the second half of its buffer, which is not there. */
+	ASSERT_EQ(sizeof(msg), read(fd, &msg, sizeof(msg)));
+	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_EQ(0, pool_read("dirty"));
+	EXPECT_EQ(0, ioctl(fd, UFFDIO_ZEROPAGE, &more));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(page_size, held.written);
+	EXPECT_EQ(1, pool_read("dirty"));
+	close(fd);
+	munmap(p, 2 * page_size);
 }
 
 TEST_HARNESS_MAIN
