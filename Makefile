@@ -15,8 +15,8 @@ $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)
 export CALLER := $(or $(wildcard $(PWD)),$(CURDIR))
 
 .DEFAULT_GOAL := modules
-.PHONY: help modules headers clean load unload demo vm check test matrix kunit kunit-intree
-.PHONY: branches mutants coverage faults kernel
+.PHONY: help modules headers clean load unload demo vm check test matrix matrix-full
+.PHONY: kunit kunit-intree branches mutants coverage faults kernel
 
 # What stands behind "##" at a target.
 describe = for t in $(1); do \
@@ -26,7 +26,8 @@ help:	## this list
 	@echo 'mmapdemo: a character device that shows how a driver serves mmap(2)'
 	@echo
 	@echo 'Try it in a virtual machine; nothing touches the kernel that runs here:'
-	@$(call describe,demo vm check test matrix kunit kunit-intree branches mutants coverage faults kernel)
+	@$(call describe,demo vm check test matrix matrix-full kunit kunit-intree \
+		branches mutants coverage faults kernel)
 	@echo
 	@echo 'Build it for a kernel, or use it on this machine:'
 	@$(call describe,modules load unload headers clean)
@@ -74,6 +75,9 @@ test:	## all tests, on a kernel with every debugging aid and on Debian's
 
 matrix:	## all tests on all kernels, and a table
 	@scripts/matrix.sh
+
+matrix-full:	## the same, and on arm64 (4K and 64K pages) and 32-bit x86
+	@scripts/matrix.sh full
 
 kunit:	## the KUnit suites alone, reported by the kernel's kunit.py
 	@scripts/kunit.sh

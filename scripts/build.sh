@@ -10,9 +10,10 @@
 #                 both count their lines, which no ordinary build does
 #   tour       -> tour
 #   selftests  -> selftests/, as kselftest's install makes it; one for all
-#                 kernels, and left alone where nothing changed: a guest may be
-#                 running them
-# In:  STRICT=1  a compiler's warning fails the build
+#                 kernels of an architecture, and left alone where nothing
+#                 changed: a guest may be running them
+# In:  STRICT=1       a compiler's warning fails the build
+#      PROGRAMS=i386  tour and selftests are for 32 bits on an x86-64 kernel
 # Exit status: 0, or 1 with the compiler's words on stderr.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -38,21 +39,26 @@ build_module()
 {
 	local compiler counting=()
 
+	arch_of "$KERNEL"
 	[[ $KERNEL != *-gcov ]] || counting=(GCOV_PROFILE=y CFLAGS_GCOV="$GCOV_FLAGS")
 	compiler=$(grep -oE 'gcc-[0-9]+$' "$KERNEL_DIR/build/.kernelvariables" 2>/dev/null) || true
 	need rsync:rsync make:make libc6-dev:/usr/include/stdio.h "${compiler:-gcc}:${compiler:-gcc}" \
 		libelf1:/usr/lib/x86_64-linux-gnu/libelf.so.1
+	need_compiler
 	mkdir -p "$OUT/tree"
 	# What a build left here is newer than its source, and stays.
 	rsync -a --delete --exclude-from="$TOP/.gitignore" "$TOP/Kbuild" "$TOP/.gitignore" \
 		"$TOP/module" "$TOP/kunit" "$OUT/tree/"
-	build "$OUT/module.log" -C "$KERNEL_DIR/build" M="$OUT/tree" W=1 "${counting[@]}" modules
+	build "$OUT/module.log" -C "$KERNEL_DIR/build" M="$OUT/tree" W=1 "${FOR_ARCH[@]}" "${counting[@]}" \
+		modules
 }
 
 build_tour()
 {
-	need gcc:gcc libc6-dev:/usr/include/stdio.h make:make
-	build "$OUT/tour.log" -s --no-print-directory -C "$OUT" -f /dev/null \
+	arch_of_programs "$KERNEL"
+	need make:make
+	need_compiler
+	build "$OUT/tour.log" CC="${CROSS}gcc" -s --no-print-directory -C "$OUT" -f /dev/null \
 		CFLAGS="-O2 -Wall -Wextra -I$TOP/module/uapi" VPATH="$TOP/selftests" tour
 }
 
@@ -61,11 +67,13 @@ build_selftests()
 {
 	local ksrc kselftest make list=$ALL/selftests/kselftest-list.txt
 
-	need gcc:gcc libc6-dev:/usr/include/stdio.h make:make rsync:rsync
-	lock "selftests-$(basename "$ALL")"
+	arch_of_programs "$KERNEL"
+	need make:make rsync:rsync
+	need_compiler
+	lock "selftests-$(basename "$BUILD")-$ARCH"
 	ksrc=$(kselftest_source)
 	kselftest=$ksrc/tools/testing/selftests
-	make=(--no-print-directory -C "$TOP/selftests" KSRC="$ksrc"
+	make=(--no-print-directory -C "$TOP/selftests" KSRC="$ksrc" "${FOR_ARCH[@]}"
 		OUTPUT="$ALL/selftests-objects" INSTALL_PATH="$ALL/selftests/mmapdemo")
 	mkdir -p "$ALL/selftests-objects"
 	build "$ALL/selftests.log" "${make[@]}" -j"$(nproc)" all
@@ -76,17 +84,19 @@ build_selftests()
 		build "$ALL/selftests.log" "${make[@]}" install
 		make -s "${make[@]}" COLLECTION=mmapdemo emit_tests >"$list"
 	fi
-	ln -sfn ../selftests "$OUT/selftests"
-	unlock "selftests-$(basename "$ALL")"
+	ln -sfn "$ALL/selftests" "$OUT/selftests"
+	unlock "selftests-$(basename "$BUILD")-$ARCH"
 }
 
 KERNEL=$1
 shift
 KERNEL_DIR=$("$TOP/scripts/kernel.sh" "$KERNEL")
-ALL=$CACHE/build/$(printf %s "$TOP" | sha256sum | cut -c1-8)
-OUT=$ALL/$KERNEL-$(basename "$KERNEL_DIR")
+arch_of_programs "$KERNEL"
+BUILD=$CACHE/build/$(printf %s "$TOP" | sha256sum | cut -c1-8)
+OUT=$BUILD/$KERNEL${PROGRAMS:++$PROGRAMS}-$(basename "$KERNEL_DIR")
+ALL=$BUILD/$ARCH
 mkdir -p "$OUT"
-lock "build-$(basename "$ALL")-$KERNEL"
+lock "build-$(basename "$BUILD")-$KERNEL${PROGRAMS-}"
 for what; do
 	"build_$what"
 done

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# The guest's /init, in the initramfs that vm.sh makes: turns the host's root
-# into the guest's, with a writable layer in memory on top, and hands over to
+# The guest's /init, in the initramfs that vm.sh makes: turns the host's root,
+# or one that root.sh made, into the guest's, with a writable layer in memory on top, and hands over to
 # guest-run.sh in there. Runs as process 1 on busybox alone.
 /bin/busybox --install -s /bin
 export PATH=/bin
@@ -19,9 +19,18 @@ done
 # Nobody changes the host's root for the guest: it may cache all it likes.
 p9=trans=virtio,version=9p2000.L,msize=512000
 mount -t 9p -o $p9,cache=loose,ro root /lower
+mount -t 9p -o $p9,cache=none run /share
+# shellcheck source=/dev/null
+. /share/settings
 mount -t tmpfs -o size=75% rw /rw
 mkdir /rw/upper /rw/work
-mount -t overlay -o lowerdir=/lower,upperdir=/rw/upper,workdir=/rw/work overlay /guest
+mount -t overlay -o "lowerdir=/lower$ROOT,upperdir=/rw/upper,workdir=/rw/work" overlay /guest
+if [ "$ROOT" ]; then
+	for dir in "$TOP" "$CACHE"; do
+		mkdir -p "/guest$dir"
+		mount -o bind "/lower$dir" "/guest$dir"
+	done
+fi
 
 mount -t proc proc /guest/proc
 mount -t sysfs sysfs /guest/sys
@@ -37,12 +46,10 @@ ln -sf /proc/self/fd/0 /guest/dev/stdin
 ln -sf /proc/self/fd/1 /guest/dev/stdout
 ln -sf /proc/self/fd/2 /guest/dev/stderr
 mkdir /guest/run/mmapdemo /guest/run/lock
-mount -t 9p -o $p9,cache=none run /guest/run/mmapdemo
+mount -o move /share /guest/run/mmapdemo
 ifconfig lo up
 echo mmapdemo >/proc/sys/kernel/hostname
 
-# shellcheck source=/dev/null
-. /guest/run/mmapdemo/settings
 if [ "$GUEST_RW" ]; then
 	mount -t 9p -o $p9,cache=mmap work "/guest$GUEST_DIR"
 fi

@@ -28,13 +28,18 @@ set -euo pipefail
 # that count their lines, for gcov
 kernels()
 {
-	cat <<-'TABLE'
+	local x64=small.config,pc.config,x86_64.config
+
+	cat <<-TABLE
 	6.1 image 6.1 bookworm
 	6.12 image 6.12 bookworm-security
-	6.12-debug source 6.12 bookworm-security small.config,debug.config 1420
-	6.12-kcsan source 6.12 bookworm-security small.config,kcsan.config 1400
-	6.12-gcov source 6.12 bookworm-security small.config,gcov.config 1400 mm/filemap.o,mm/memory.o,mm/mmap.o,mm/mprotect.o,mm/mremap.o,mm/vma.o
-	7.3 source 7.3 trixie-backports small.config 1350
+	6.12-debug source 6.12 bookworm-security $x64,debug.config 1420
+	6.12-kcsan source 6.12 bookworm-security $x64,kcsan.config 1400
+	6.12-arm64 source 6.12 bookworm-security small.config,arm64.config 1400
+	6.12-arm64-64k source 6.12 bookworm-security small.config,arm64.config,64k.config 1400
+	6.12-i386 source 6.12 bookworm-security small.config,pc.config,i386.config 1300
+	6.12-gcov source 6.12 bookworm-security $x64,gcov.config 1400 mm/filemap.o,mm/memory.o,mm/mmap.o,mm/mprotect.o,mm/mremap.o,mm/vma.o
+	7.3 source 7.3 trixie-backports $x64 1350
 	TABLE
 }
 
@@ -161,15 +166,17 @@ build_get()
 		'GCOV_PROFILE=$(if $(filter $(obj)/$(target-stem).o,'"${COUNTED//,/ }"'),y)')
 	need bison:bison flex:flex bc:bc libelf-dev:/usr/include/libelf.h \
 		libc6-dev:/usr/include/stdio.h gcc:gcc make:make perl:perl kmod:depmod
+	need_compiler
 	source_get
 	DIR=$CACHE/kernels/$NAME/$(basename "$SOURCE")-$HASH
 	mkdir -p "$DIR/build"
 	build_configure >"$log" 2>&1 || die "the configuration of $NAME failed" "$(tail -n 5 "$log")"
 	build_check_configuration
 	with_progress "building kernel $NAME (about $OBJECTS objects)" "$log" build_progress \
-		make -C "$SOURCE" O="$DIR/build" -j"$(nproc)" "${counting[@]}" bzImage modules
-	make -s -C "$SOURCE" O="$DIR/build" kernelrelease >"$DIR/release"
-	ln -sfn build/arch/x86/boot/bzImage "$DIR/vmlinuz"
+		make -C "$SOURCE" O="$DIR/build" -j"$(nproc)" "${FOR_ARCH[@]}" "${counting[@]}" \
+		"$(basename "$IMAGE")" modules
+	make -s -C "$SOURCE" O="$DIR/build" "${FOR_ARCH[@]}" kernelrelease >"$DIR/release"
+	ln -sfn "build/$IMAGE" "$DIR/vmlinuz"
 	ln -sfn "$SOURCE" "$DIR/src"
 	: >"$DIR/boot-modules"
 	touch "$DIR/ready"
@@ -181,7 +188,8 @@ build_configure()
 		configuration
 		printf 'CONFIG_LOCALVERSION="-mmapdemo-%s"\n' "${NAME//./}"
 	} >"$DIR/fragment"
-	make -C "$SOURCE" O="$DIR/build" KCONFIG_ALLCONFIG="$DIR/fragment" allnoconfig
+	make -C "$SOURCE" O="$DIR/build" "${FOR_ARCH[@]}" \
+		KCONFIG_ALLCONFIG="$DIR/fragment" allnoconfig
 }
 
 # Kconfig drops what lacks a dependency without a word.
@@ -211,6 +219,7 @@ esac
 NAME=$1
 read -r KIND VERSION SUITE FRAGMENTS OBJECTS COUNTED < <(kernels | awk -v n="$NAME" '
 	$1 == n { print $2, $3, $4, $5, $6, $7 }') || usage
+arch_of "$NAME"
 
 get()
 {

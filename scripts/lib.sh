@@ -73,6 +73,39 @@ apt_update()
 	as_root apt-get -q update >>"$CACHE/logs/apt.log" 2>&1
 }
 
+# arch_of KERNEL - sets what a kernel's name says of its machine: ARCH and, for
+# each other one than x86-64, FOR_ARCH, what Kbuild is to be told; CROSS, the
+# prefix of its compiler; IMAGE, what is booted of a kernel that was built; ROOT,
+# where the guest's programs are when they cannot be ours (root.sh).
+arch_of()
+{
+	FOR_ARCH=() CROSS='' ROOT='' IMAGE=arch/x86/boot/bzImage ARCH=x86_64
+	case $1 in
+	*-arm64*) ARCH=arm64 CROSS=aarch64-linux-gnu- IMAGE=arch/arm64/boot/Image ;;
+	*-i386) ARCH=i386 CROSS=i686-linux-gnu- ;;
+	*) return ;;
+	esac
+	FOR_ARCH=("ARCH=$ARCH" "CROSS_COMPILE=$CROSS")
+	ROOT=$CACHE/root/$ARCH
+}
+
+# arch_of_programs KERNEL - the same of the guest's programs: with PROGRAMS=i386
+# those of a 64-bit kernel are for 32 bits.
+arch_of_programs()
+{
+	arch_of "${PROGRAMS:+-}${PROGRAMS:-$1}"
+}
+
+# need_compiler - for the kernel, and the guest's programs, of arch_of
+need_compiler()
+{
+	case $CROSS in
+	'') need gcc:gcc libc6-dev:/usr/include/stdio.h ;;
+	*) need "gcc-${CROSS%-}:${CROSS}gcc" \
+		"libc6-dev-$ARCH-cross:/usr/${CROSS%-}/include/stdio.h" ;;
+	esac
+}
+
 # KVM needs more than its device: without these flags it hangs.
 can_kvm()
 {

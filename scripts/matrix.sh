@@ -3,9 +3,9 @@
 #
 # All tests on every kernel under test, and a table of how they ended.
 #
-# Usage: matrix.sh, with in the environment:
-#   KERNELS='6.1 ...'  on which kernels; default: all that test.sh can take and
-#                      that have no special purpose
+# Usage: matrix.sh [full], with in the environment:
+#   KERNELS='6.1 ...'  on which kernels; default: those of x86-64 that have no
+#                      special purpose, and with "full" those of other machines
 #   TESTS, TIMEOUT, MMAPDEMO_...  as for test.sh
 # Stdout has what failed and what was skipped and why, then the table; the last
 # line is "matrix: N passed, N failed, N skipped on N kernels".
@@ -13,7 +13,8 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-export KERNELS=${KERNELS:-6.1 6.12 6.12-debug 7.3 7.3+mmap_prepare}
+OTHERS='6.12-arm64 6.12-arm64-64k 6.12-i386 6.12+i386'
+export KERNELS=${KERNELS:-6.1 6.12 6.12-debug 7.3 7.3+mmap_prepare ${1:+$OTHERS}}
 LOG=$CACHE/logs/matrix.log
 RC=0
 

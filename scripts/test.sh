@@ -6,7 +6,8 @@
 #
 # Usage: test.sh, with in the environment:
 #   KERNELS='6.12-debug 6.12'  on which kernels; 7.3+mmap_prepare is 7.3 with
-#                              the module's mmap_hook=mmap_prepare
+#                              the module's mmap_hook=mmap_prepare, 6.12+i386
+#                              is 6.12 with programs of 32 bits
 #   TIMEOUT=2400               seconds that each guest may take
 #   TESTS='mapping dirty'      these selftests alone, and no KUnit suites
 #   MMAPDEMO_...=              for the tests (README)
@@ -50,8 +51,10 @@ test_kernel()
 	local name=$1 kernel=${1%%+*} results=$CACHE/results/$1 params=''
 	local ksrc number out rc summary passed failed skipped
 
-	[ "$kernel" = "$name" ] || params=mmap_hook=${name#*+}
-
+	case $name in
+	*+i386) export PROGRAMS=i386 ;;
+	*+*) params=mmap_hook=${name#*+} ;;
+	esac
 	ksrc=$(kselftest_source)
 	say "$name: building module and tests"
 	out=$(STRICT=1 "$TOP/scripts/build.sh" "$kernel" module selftests)

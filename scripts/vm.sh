@@ -3,11 +3,14 @@
 # shellcheck disable=SC2034,SC2054 # variables used by name; commas of QEMU
 #
 # Boots a kernel in QEMU with the host's files and mmapdemo loaded, and runs a
-# command there, or a shell.
+# command there, or a shell. Where the guest's programs cannot be the host's
+# (arm64, i386), it gets Debian's (root.sh), and of the host's files this tree
+# and the cache.
 #
 # Usage: vm.sh, with everything in the environment:
 #   CALLER=DIR      the directory to be in; default: the current one
 #   KERNEL=6.12     which kernel (kernel.sh lists them)
+#   PROGRAMS=i386   give an x86-64 kernel programs of 32 bits
 #   CMD='...'       what bash runs in the guest; empty: an interactive shell
 #   PARAMS='...'    module parameters
 #   MODULE=FILE     the mmapdemo.ko to load; default: it is built from this tree
@@ -38,7 +41,7 @@ PATIENCE='watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 no_timer_check t
 
 accelerator()
 {
-	if can_kvm; then echo kvm; else echo tcg,thread=multi; fi
+	if [ "$MACHINE" != arm64 ] && can_kvm; then echo kvm; else echo tcg,thread=multi; fi
 }
 
 # busybox-static is taken from its package, not installed: it would replace an
@@ -60,8 +63,8 @@ make_initramfs()
 {
 	local root=$RUN_PRIVATE/initramfs module n=100
 
-	mkdir -p "$root"/{bin,modules,proc,sys,dev,lower,rw,guest}
-	cp "$CACHE/busybox" "$root/bin/busybox"
+	mkdir -p "$root"/{bin,modules,proc,sys,dev,share,lower,rw,guest}
+	cp "${ROOT:-$CACHE}/${ROOT:+bin/}busybox" "$root/bin/busybox"
 	cp "$TOP/scripts/guest-init.sh" "$root/init"
 	chmod +x "$root/init"
 	while read -r module; do
@@ -84,7 +87,7 @@ write_settings()
 	size=$(stty size 2>/dev/null) || size='24 80'
 	printf '%s' "${CMD-}" >"$RUN/command"
 	GUEST_DIR=$CALLER GUEST_RW=${RW:+1} GUEST_TERMINAL=$TERMINAL GUEST_MERGED=$MERGED GUEST_SIZE=$size
-	for name in TOP KERNEL_DIR MODULE PARAMS LOG_MARKER CHECK_LEAKS TERM HOME PATH \
+	for name in TOP CACHE ROOT KERNEL_DIR MODULE PARAMS LOG_MARKER CHECK_LEAKS TERM HOME PATH \
 		GUEST_DIR GUEST_RW GUEST_TERMINAL GUEST_MERGED GUEST_SIZE "${names[@]}"; do
 		printf 'export %s=%q\n' "$name" "${!name-}"
 	done >"$RUN/settings"
@@ -92,10 +95,17 @@ write_settings()
 
 qemu_arguments()
 {
-	QEMU=(qemu-system-x86_64 -machine q35 -accel "$ACCEL" -cpu max -smp 2 -m 2G
+	local machine=(qemu-system-x86_64 -machine q35 -cpu max) console=ttyS0
+
+	if [ "$MACHINE" = arm64 ]; then
+		# The cheap way to sign pointers: the real one doubles the time.
+		machine=(qemu-system-aarch64 -machine "virt,gic-version=3" -cpu "max,pauth-impdef=on")
+		console=ttyAMA0
+	fi
+	QEMU=("${machine[@]}" -accel "$ACCEL" -smp 2 -m 2G
 		-nodefaults -no-user-config -display none -no-reboot
 		-kernel "$KERNEL_DIR/vmlinuz" -initrd "$RUN_PRIVATE/initramfs.gz"
-		-append "console=ttyS0 oops=panic panic=-1 random.trust_cpu=on kunit.autorun=1 $PATIENCE"
+		-append "console=$console oops=panic panic=-1 random.trust_cpu=on kunit.autorun=1 $PATIENCE"
 		-chardev "file,id=log,path=$LOG" -serial chardev:log
 		-device virtio-serial-pci
 		-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
@@ -196,10 +206,18 @@ verdict()
 	return "$rc"
 }
 
-need qemu-system-x86:qemu-system-x86_64 xz-utils:xz
+need xz-utils:xz
+arch_of "$KERNEL"
+case $ARCH in
+arm64) need qemu-system-arm:qemu-system-aarch64 ;;
+*) need qemu-system-x86:qemu-system-x86_64 ;;
+esac
 KERNEL_DIR=$("$TOP/scripts/kernel.sh" "$KERNEL")
 MODULE=${MODULE:-$("$TOP/scripts/build.sh" "$KERNEL" module)/tree/module/mmapdemo.ko}
 busybox
+MACHINE=$ARCH
+arch_of_programs "$KERNEL"
+[ -z "$ROOT" ] || "$TOP/scripts/root.sh" "$ARCH"
 
 TERMINAL='' MERGED=''
 [ -t 0 ] && [ -t 1 ] && TERMINAL=1
