@@ -4,9 +4,9 @@
 # All tests of one guest; test.sh boots it with this as the command, after
 # mmapdemo was loaded. What goes to stdout is for the eye; the results are
 # files below /run/mmapdemo/results:
-#   kunit/SUITE       what KUnit's debugfs says of a suite
-#   kselftest/NAME    what a selftest printed
-#   kselftest.ktap    what kselftest's runner said of all of them
+#   kunit/mmapdemo_kunit  what KUnit said
+#   kselftest/NAME        what a selftest printed
+#   kselftest.ktap        what kselftest's runner said of all of them
 #
 # Usage: guest-tests.sh BUILD_DIRECTORY [SELFTEST...]
 # With names it runs those selftests only.

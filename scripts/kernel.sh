@@ -35,6 +35,7 @@ kernels()
 	6.12 image 6.12 bookworm-security
 	6.12-debug source 6.12 bookworm-security $x64,debug.config 1420
 	6.12-kcsan source 6.12 bookworm-security $x64,kcsan.config 1400
+	6.1-kunit source 6.1 bookworm $x64 1300
 	6.12-arm64 source 6.12 bookworm-security small.config,arm64.config 1400
 	6.12-arm64-64k source 6.12 bookworm-security small.config,arm64.config,64k.config 1400
 	6.12-i386 source 6.12 bookworm-security small.config,pc.config,i386.config 1300
