@@ -59,7 +59,7 @@ build_tour()
 	need make:make
 	need_compiler
 	build "$OUT/tour.log" CC="${CROSS}gcc" -s --no-print-directory -C "$OUT" -f /dev/null \
-		CFLAGS="-O2 -Wall -Wextra -I$TOP/module/uapi" VPATH="$TOP/selftests" tour
+		CFLAGS="-O2 -Wall -Wextra -D_FILE_OFFSET_BITS=64 -I$TOP/module/uapi" VPATH="$TOP/selftests" tour
 }
 
 # The layout is kselftest's own: its runner, a list, a directory of tests.

@@ -54,19 +54,21 @@ static inline int harvest(int fd, size_t nr, struct mmapdemo_extent *extents,
 struct area {
 	char *start, *end;
 	char perms[5];
-	off_t offset;
+	size_t offset;
 };
 
 static inline bool next_area(FILE *maps, struct area *area)
 {
+	unsigned long long offset;
 	char line[512];
 
 	while (fgets(line, sizeof(line), maps)) {
-		if (strstr(line, "/mmapdemo") &&
-		    sscanf(line, "%p-%p %4s %lx", (void **)&area->start,
-			   (void **)&area->end, area->perms,
-			   &area->offset) == 4)
-			return true;
+		if (!strstr(line, "/mmapdemo") ||
+		    sscanf(line, "%p-%p %4s %llx", (void **)&area->start,
+			   (void **)&area->end, area->perms, &offset) != 4)
+			continue;
+		area->offset = offset;
+		return true;
 	}
 	return false;
 }
@@ -107,7 +109,7 @@ static inline long count_data(int fd)
  */
 static inline long count_stale(int fd, const struct area *area)
 {
-	off_t offset = area->offset, size = lseek(fd, 0, SEEK_END);
+	size_t offset = area->offset, size = lseek(fd, 0, SEEK_END);
 	char *p, *page = calloc(1, page_size);
 	long stale = 0;
 
@@ -121,7 +123,7 @@ static inline long count_stale(int fd, const struct area *area)
 			bad = pread(fd, page, page_size, offset) !=
 			      (ssize_t)page_size || memcmp(p, page, page_size);
 		if (bad)
-			fprintf(stderr, "# stale: %p, offset %lx of %lx, signal %d\n",
+			fprintf(stderr, "# stale: %p, offset %zx of %zx, signal %d\n",
 				p, offset, size, signal);
 		stale += bad;
 		offset += page_size;

@@ -367,17 +367,17 @@ static void open_device(void)
 /* Room for what the steps store, and for a fault-around window in its midst. */
 static void require_room(void)
 {
-	size_t need = 5 * fault_around_pages() + 8;
+	size_t need = 5 * fault_around_pages() + 8, cap = pool("cap");
 
-	if (device_pages < need || pool("cap") < (long)need)
+	if (device_pages < need || cap < need)
 		give_up("tour: the device is too small: it needs size and pool_size of at least\n"
 			"%zu KiB (they are %zu and %zu KiB).\n", need * page / 1024,
-			device_pages * page / 1024, pool("cap") * page / 1024);
+			device_pages * page / 1024, cap * page / 1024);
 }
 
 static void require_empty(bool force)
 {
-	long stored = pool("stored");
+	size_t stored = pool("stored");
 
 	if (stored && !force)
 		give_up("tour: " DEVICE " holds %zu KiB of data, which the tour would destroy.\n"

@@ -42,13 +42,13 @@ static inline int count_vmas(const char *p, size_t nr)
 static inline long vma_pgoff(const void *p)
 {
 	FILE *maps = fopen("/proc/self/maps", "r");
-	unsigned long offset;
+	unsigned long long offset;
 	long pgoff = -1;
 	void *start, *end;
 	char line[512];
 
 	while (pgoff < 0 && fgets(line, sizeof(line), maps))
-		if (sscanf(line, "%p-%p %*s %lx", &start, &end, &offset) == 3 &&
+		if (sscanf(line, "%p-%p %*s %llx", &start, &end, &offset) == 3 &&
 		    p >= start && p < end)
 			pgoff = offset / page_size;
 	fclose(maps);
