@@ -211,12 +211,14 @@ TEST_F(cow, G03_no_page_is_lost)
 	EXPECT_FAULTS(0, FAILING, 0);
 }
 
-#define ROOM	"4194304"
+#define ROOM		"4194304"
+/* Pages: twice that. */
+#define TOO_MANY	((size_t)(8 << 20) / page_size)
 
 /* Copies more than there is room for, where there is a page to copy. */
 static int child_copies_too_much(void *arg)
 {
-	return cgroup_join() ? touch_pages(arg, 2048, 1).sig : 1;
+	return cgroup_join() ? touch_pages(arg, TOO_MANY, 1).sig : 1;
 }
 
 /*
@@ -226,7 +228,7 @@ static int child_copies_too_much(void *arg)
  */
 TEST_F(cow, G05_memcg_limit)
 {
-	char *p = map_private(_metadata, self->fd, 0, 2048);
+	char *p = map_private(_metadata, self->fd, 0, TOO_MANY);
 	const char *missing = cgroup_make(ROOM);
 	long sigbus = stat_read("sigbus_cap");
 	long killed = 0;
@@ -239,13 +241,13 @@ TEST_F(cow, G05_memcg_limit)
 	cgroup_remove();
 	if (missing)
 		SKIP(return, "needs %s", missing);
-	if (self->dev.nr_pages < 2048)
+	if (self->dev.nr_pages < TOO_MANY)
 		SKIP(return, "needs a device of 8M");
 	EXPECT_EQ(128 + SIGKILL, status);
 	EXPECT_EQ(1, killed);
 	EXPECT_EQ(sigbus, stat_read("sigbus_cap"));
 	EXPECT_LT(self->cow, stat_read("fault_cow"));
-	EXPECT_GT(self->cow + 2048, stat_read("fault_cow"));
+	EXPECT_GT(self->cow + (long)TOO_MANY, stat_read("fault_cow"));
 	EXPECT_EQ(-1, bad_read(self->fd, 0, NR, 0));
 	EXPECT_EQ(0, anonymous_pages(p));
 }

@@ -61,7 +61,7 @@ FIXTURE_TEARDOWN(inspect)
 /* M12, M13: what is written so is in the store, and in the dirty log. */
 TEST_F(inspect, ptrace)
 {
-	long word = 0x1122334455667788;
+	const long word = (long)0x1122334455667788;
 	int status;
 
 	ASSERT_EQ(0, ptrace(PTRACE_ATTACH, self->child, NULL, NULL));
@@ -210,7 +210,8 @@ TEST_F(inspect, core_dump)
 
 #define CGROUPS	"/tmp/mmapdemo-cgroup"
 #define CGROUP	CGROUPS "/small"
-#define MANY	2048		/* pages: twice what the group may have */
+/* Pages: twice the 4 MB that the group may have. */
+#define MANY	((size_t)(8 << 20) / page_size)
 
 struct cgroup_work {
 	int fd;

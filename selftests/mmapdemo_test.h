@@ -39,6 +39,7 @@
 #define STATS		"/sys/kernel/debug/mmapdemo/stats"
 #define POOL		"/sys/kernel/debug/mmapdemo/pool"
 #define PARAMETERS	"/sys/module/mmapdemo/parameters/"
+#define FAULT_AROUND	"/sys/kernel/debug/fault_around_bytes"
 
 /* The tests use the first pages of the device, and its end. */
 #define MIN_SIZE	(2 * 1024 * 1024)
@@ -119,6 +120,39 @@ static inline int read_file(const char *path, char *text, size_t size)
 	text[len] = '\0';
 	text[strcspn(text, "\n")] = '\0';
 	return 0;
+}
+
+/*
+ * How much one read fault maps, in either mode. As it comes that is 64K, which
+ * may be a single page, with nothing around it: the tests are about some.
+ */
+#define WINDOW	16
+
+static struct {
+	const char *path;
+	char old[32];
+} windows[] = { { FAULT_AROUND, "" }, { PARAMETERS "fault_around", "" } };
+
+static void __attribute__((constructor)) widen_windows(void)
+{
+	char text[32] = "", bytes[32];
+	size_t i;
+
+	snprintf(bytes, sizeof(bytes), "%zu", WINDOW * page_size);
+	for (i = 0; i < ARRAY_SIZE(windows); i++)
+		if (!read_file(windows[i].path, text, sizeof(text)) &&
+		    strtoul(text, NULL, 10) < WINDOW * page_size &&
+		    !write_file(windows[i].path, bytes))
+			strcpy(windows[i].old, text);
+}
+
+static void __attribute__((destructor)) restore_windows(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(windows); i++)
+		if (windows[i].old[0])
+			write_file(windows[i].path, windows[i].old);
 }
 
 static inline int discard(int fd, size_t pgoff, size_t nr)
@@ -249,10 +283,14 @@ static inline char *map_private(struct __test_metadata *_metadata, int fd,
 		   nr);
 }
 
-/* Addresses with nothing behind them, on a boundary of page tables. */
+/*
+ * Addresses with nothing behind them, on a boundary of page tables: each is a
+ * page of entries, of which none is shorter than a long.
+ */
 static inline char *reserve(struct __test_metadata *_metadata, size_t nr)
 {
-	size_t align = 2 << 20, len = nr * page_size + align;
+	size_t align = page_size / sizeof(long) * page_size;
+	size_t len = nr * page_size + align;
 	char *p = mmap(NULL, len, PROT_NONE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	char *start = (char *)(((uintptr_t)p + align - 1) & -align);

@@ -13,8 +13,9 @@
 
 #include <pthread.h>
 
-#define SIZE		"16M"
-#define POOL_SIZE	(1024 * 1024)
+/* Pages that the pool may hold, and pages of the device. */
+#define CAP		256
+#define NR_PAGES	(16 * CAP)
 
 FIXTURE(pool) {
 	struct device dev;
@@ -29,15 +30,15 @@ FIXTURE_SETUP(pool)
 {
 	char parameters[64];
 
-	snprintf(parameters, sizeof(parameters), "size=" SIZE " pool_size=%d",
-		 POOL_SIZE);
+	snprintf(parameters, sizeof(parameters), "size=%zu pool_size=%zu",
+		 NR_PAGES * page_size, CAP * page_size);
 	ASSERT_EQ(0, unload())
 		TH_LOG("rmmod mmapdemo: %s", strerror(errno));
 	ASSERT_EQ(0, load(parameters))
 		TH_LOG("insmod mmapdemo %s: %s", parameters, strerror(errno));
 	device_setup(_metadata, &self->dev, variant->insert);
 	self->fd = self->dev.fd;
-	self->cap = POOL_SIZE / page_size;
+	self->cap = CAP;
 	self->p = map_shared(_metadata, self->fd, 0, self->dev.nr_pages);
 	ASSERT_EQ((long)self->cap, pool_read("cap"));
 }
@@ -74,7 +75,7 @@ TEST_F(pool, touch_up_to_cap)
 	EXPECT_EQ((long)self->cap, pool_read("stored"));
 	/* Stored pages are as they were, and can be written. */
 	EXPECT_EQ('x', self->p[(self->cap - 1) * page_size]);
-	ASSERT_EQ(0, madvise(self->p, POOL_SIZE, MADV_DONTNEED));
+	ASSERT_EQ(0, madvise(self->p, CAP * page_size, MADV_DONTNEED));
 	EXPECT_EQ(self->cap, pages_before_signal(self->p, self->cap));
 }
 

@@ -50,8 +50,8 @@ static size_t window_pages(bool insert)
 {
 	char text[32] = "0";
 
-	read_file(insert ? PARAMETERS "fault_around" :
-		  "/sys/kernel/debug/fault_around_bytes", text, sizeof(text));
+	read_file(insert ? PARAMETERS "fault_around" : FAULT_AROUND, text,
+		  sizeof(text));
 	return strtoul(text, NULL, 10) / page_size;
 }
 

@@ -13,7 +13,6 @@
 #include "page_info.h"
 #include "vma_info.h"
 
-#define FAULT_AROUND	"/sys/kernel/debug/fault_around_bytes"
 #define NR		8
 
 FIXTURE(read_fault) {
@@ -122,14 +121,15 @@ TEST_F(read_fault, F04_map_pages_comes_first)
 	EXPECT_READS(insert + 1, !insert);
 }
 
-/* Reads @p with fault-around of @bytes. Return: whether that could be set. */
-static bool read_with_fault_around(const char *p, const char *bytes)
+/* Reads @p with fault-around of @nr pages. Return: whether that could be set. */
+static bool read_with_fault_around(const char *p, size_t nr)
 {
-	char old[32];
+	char old[32], bytes[32];
 	bool set;
 
 	if (read_file(FAULT_AROUND, old, sizeof(old)))
 		return false;
+	snprintf(bytes, sizeof(bytes), "%zu", nr * page_size);
 	set = !write_file(FAULT_AROUND, bytes);
 	read_pages(p, 1);
 	return set && !write_file(FAULT_AROUND, old);
@@ -148,13 +148,13 @@ TEST_F(read_fault, F05_fault_around_off)
 	if (access(FAULT_AROUND, W_OK))
 		SKIP(return, "needs " FAULT_AROUND);
 	ASSERT_TRUE(fill(self->fd, 0, NR, 0));
-	EXPECT_TRUE(read_with_fault_around(p, "4096"));
+	EXPECT_TRUE(read_with_fault_around(p, 1));
 	EXPECT_READS(1, 0);
 	EXPECT_EQ(variant->insert ? NR : 1, count_mapped(p, NR));
 	EXPECT_EQ(-1, bad_page(p, 0, 1, 0));
 
 	ASSERT_EQ(0, madvise(p, NR * page_size, MADV_DONTNEED));
-	EXPECT_TRUE(read_with_fault_around(p, "65536"));
+	EXPECT_TRUE(read_with_fault_around(p, WINDOW));
 	EXPECT_READS(1 + variant->insert, !variant->insert);
 	EXPECT_EQ(NR, count_mapped(p, NR));
 }

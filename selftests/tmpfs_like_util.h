@@ -271,11 +271,13 @@ static inline size_t write_len(const struct step *step)
 /* A buffer in the arena itself, or one that is always good. */
 static inline char *buffer(const struct side *side, const struct step *step)
 {
-	static char good[ARENA * 4096];
+	static char *good;
 
 	if (step->choice[1] % 2)
 		return place(side, step->to) + step->byte % 64;
-	memset(good, step->choice[2], sizeof(good));
+	if (!good)
+		good = malloc(ARENA * page_size);
+	memset(good, step->choice[2], ARENA * page_size);
 	return good;
 }
 
