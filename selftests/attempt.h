@@ -31,14 +31,15 @@ static inline void *results_alloc(size_t size)
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 }
 
-/* More pages than any machine of this one's memory can promise. */
+/* More pages than any machine of this one's memory can promise, yet not many. */
 static inline size_t pages_beyond_memory(void)
 {
 	struct sysinfo info;
 
 	if (sysinfo(&info))
 		abort();
-	return 2 * (info.totalram + info.totalswap) * info.mem_unit / page_size;
+	return ((__u64)info.totalram + info.totalswap) * info.mem_unit / 4 * 5 /
+	       page_size;
 }
 
 /*

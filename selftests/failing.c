@@ -127,10 +127,9 @@ static const char *check_private_write(struct stage *s)
 	return pool_read("dirty") ? "a private write makes a page dirty" : NULL;
 }
 
-/* Page tables of each level. */
 TEST_F_TIMEOUT(failing, E18_first_read, RACE_TIMEOUT)
 {
-	EXPECT_LE(3, fail_each(_metadata, &self->stage, &(struct call){
+	EXPECT_LE(TABLES, fail_each(_metadata, &self->stage, &(struct call){
 		.prepare = prepare_shared, .run = run_read,
 		.check = check_read,
 	}).points);
@@ -139,7 +138,7 @@ TEST_F_TIMEOUT(failing, E18_first_read, RACE_TIMEOUT)
 /* The same, the device's page, and its slot. */
 TEST_F_TIMEOUT(failing, E18_first_shared_write, RACE_TIMEOUT)
 {
-	EXPECT_LE(5, fail_each(_metadata, &self->stage, &(struct call){
+	EXPECT_LE(TABLES + 2, fail_each(_metadata, &self->stage, &(struct call){
 		.prepare = prepare_shared, .run = run_write,
 		.check = check_shared_write, .drain = true,
 	}).points);
@@ -148,7 +147,7 @@ TEST_F_TIMEOUT(failing, E18_first_shared_write, RACE_TIMEOUT)
 /* The same, the copy, and what it takes to find the copy again. */
 TEST_F_TIMEOUT(failing, G05_first_private_write, RACE_TIMEOUT)
 {
-	EXPECT_LE(8, fail_each(_metadata, &self->stage, &(struct call){
+	EXPECT_LE(TABLES + 5, fail_each(_metadata, &self->stage, &(struct call){
 		.prepare = prepare_private, .run = run_write,
 		.check = check_private_write, .drain = true,
 	}).points);
@@ -232,7 +231,7 @@ TEST_F_TIMEOUT(failing, E18_L04_no_page_table, RACE_TIMEOUT)
 	});
 
 	EXPECT_LE(1, self->stage.seen);
-	EXPECT_LE(3, tally.denied);
+	EXPECT_LE(TABLES, tally.denied);
 }
 
 #define NR_HOLE	4
@@ -267,7 +266,7 @@ TEST_F_TIMEOUT(failing, populate_read, RACE_TIMEOUT)
 	fail_each(_metadata, &self->stage, &(struct call){
 		.prepare = prepare_shared, .run = run_populate_read,
 		.check = check_populate, .drain = true,
-		.least = 4,
+		.least = TABLES + 1,
 	});
 }
 
@@ -283,7 +282,7 @@ TEST_F_TIMEOUT(failing, populate_write, RACE_TIMEOUT)
 	fail_each(_metadata, &self->stage, &(struct call){
 		.prepare = prepare_shared, .run = run_populate_write,
 		.check = check_populate_write, .drain = true,
-		.least = 4,
+		.least = TABLES + 1,
 	});
 }
 
@@ -309,7 +308,7 @@ TEST_F_TIMEOUT(failing, G05_populate_private, RACE_TIMEOUT)
 		.check = check_populate_private, .drain = true,
 	});
 
-	EXPECT_LE(6, tally.denied);
+	EXPECT_LE(TABLES + 3, tally.denied);
 	EXPECT_LE(3, self->stage.seen);
 }
 

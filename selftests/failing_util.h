@@ -11,6 +11,8 @@
 #ifndef MMAPDEMO_FAILING_UTIL_H
 #define MMAPDEMO_FAILING_UTIL_H
 
+#include "machine.h"
+
 #define FAIL_NTH	"/proc/thread-self/fail-nth"
 #define FAILSLAB	"/sys/kernel/debug/failslab/"
 #define FAIL_PAGES	"/sys/kernel/debug/fail_page_alloc/"
@@ -129,15 +131,14 @@ static inline void stage_setup(struct __test_metadata *_metadata,
 	ASSERT_NE(NULL, s->model);
 }
 
+/* Page tables that it takes there; that of the highest level there is always. */
+#define TABLES	(table_levels() - 1)
+
 static inline void stage_map(struct stage *s, int flags, size_t nr)
 {
-	/*
-	 * Far from everything else: no page table of any level is there, and
-	 * munmap(2) takes them away again.
-	 */
-	s->p = mmap((void *)0x200000000000, nr * page_size,
-		    PROT_READ | PROT_WRITE, flags | MAP_FIXED_NOREPLACE,
-		    s->fd, 0);
+	/* munmap(2) takes the page tables away again. */
+	s->p = mmap(far_away(4), nr * page_size, PROT_READ | PROT_WRITE,
+		    flags | MAP_FIXED_NOREPLACE, s->fd, 0);
 	s->nr_mapped = nr;
 	if (s->p == MAP_FAILED)
 		abort();

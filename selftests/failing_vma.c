@@ -106,8 +106,8 @@ TEST_F_TIMEOUT(failing_vma, D07_Q02_madvise_to_the_middle, RACE_TIMEOUT)
 	});
 }
 
-/* As far again as the page tables of one are from those of the other. */
-#define NEW_PLACE	((char *)0x280000000000)
+/* No page table serves both this and the old one. */
+#define NEW_PLACE	far_away(5)
 
 static long run_mremap(struct stage *s)
 {
@@ -154,7 +154,7 @@ TEST_F_TIMEOUT(failing_vma, D13_O13_mremap, RACE_TIMEOUT)
 	fail_each(_metadata, &self->stage, &(struct call){
 		.prepare = prepare_touched, .run = run_mremap,
 		.check = check_mremap, .undo = undo_mremap,
-		.least = 5,
+		.least = TABLES + 2,
 	});
 }
 

@@ -13,6 +13,7 @@
  * Needs: see hooks.h.
  */
 #include "hooks.h"
+#include "machine.h"
 #include "vma_info.h"
 
 #include <sched.h>
@@ -61,10 +62,10 @@ TEST_F(hooks_fault, E06_hwpoison)
 
 	ASSERT_EQ(0, sigaction(SIGBUS, &act, NULL));
 	EXPECT_TRAP(p + 5, -1, SIGBUS, BUS_MCEERR_AR, p + 5);
-	EXPECT_EQ(12, trap_lsb);
+	EXPECT_EQ(__builtin_ctzl(page_size), trap_lsb);
 	trap_lsb = 0;
 	EXPECT_TRAP(p + page_size, 1, SIGBUS, BUS_MCEERR_AR, p + page_size);
-	EXPECT_EQ(12, trap_lsb);
+	EXPECT_EQ(__builtin_ctzl(page_size), trap_lsb);
 	EXPECT_EQ(2, hooks_read(self->fd, "fault"));
 }
 
@@ -205,15 +206,16 @@ TEST_F(hooks_fault, E15_null_ops)
  */
 TEST_F(hooks_fault, E17_huge_fault)
 {
-	size_t nr = (2 << 20) / page_size;
+	size_t nr = huge_page_size() / page_size;
 	char *p = reserve(_metadata, nr);
 	long asked;
 
+	if (huge_file_order() < 0)
+		SKIP(return, NEEDS_HUGE_FILES);
 	ASSERT_EQ(0, hooks_set(self->fd, "huge_fault fallback"));
 	ASSERT_EQ(p, mmap(p, nr * page_size, RW, MAP_SHARED | MAP_FIXED,
 			  self->fd, 0));
-	if (madvise(p, nr * page_size, MADV_HUGEPAGE))
-		SKIP(return, "needs a kernel with transparent huge pages");
+	ASSERT_EQ(0, madvise(p, nr * page_size, MADV_HUGEPAGE));
 	EXPECT_EQ(hooks_letter(0), *p);
 	asked = hooks_read(self->fd, "huge_fault");
 	EXPECT_LE(kernel_before(6, 6) ? 0 : 1, asked);
@@ -226,16 +228,17 @@ TEST_F(hooks_fault, E17_huge_fault)
 
 TEST_F(hooks_fault, E17_huge_fault_error)
 {
-	size_t nr = (2 << 20) / page_size;
+	size_t nr = huge_page_size() / page_size;
 	char *p = reserve(_metadata, nr);
 
+	if (huge_file_order() < 0)
+		SKIP(return, NEEDS_HUGE_FILES);
 	if (kernel_before(6, 6))
 		SKIP(return, "needs Linux 6.6: huge_fault for any file");
 	ASSERT_EQ(0, hooks_set(self->fd, "huge_fault sigbus"));
 	ASSERT_EQ(p, mmap(p, nr * page_size, RW, MAP_SHARED | MAP_FIXED,
 			  self->fd, 0));
-	if (madvise(p, nr * page_size, MADV_HUGEPAGE))
-		SKIP(return, "needs a kernel with transparent huge pages");
+	ASSERT_EQ(0, madvise(p, nr * page_size, MADV_HUGEPAGE));
 	EXPECT_TRAP(p, -1, SIGBUS, BUS_ADRERR, p);
 	EXPECT_EQ(1, hooks_read(self->fd, "huge_fault"));
 	EXPECT_EQ(0, hooks_read(self->fd, "fault"));

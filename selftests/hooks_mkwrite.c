@@ -7,6 +7,7 @@
  * Needs: see hooks.h.
  */
 #include "hooks.h"
+#include "machine.h"
 #include "vma_info.h"
 
 #include <sched.h>
@@ -226,39 +227,43 @@ TEST_F(hooks_mkwrite, K03_large_folio)
 	EXPECT_EQ(whole ? 1 : 3, hooks_read(self->fd, "fault"));
 }
 
-static bool have_thp(void)
+/* Of a folio that fills a PMD's range, also where that would be no huge page. */
+static int pmd_order(void)
 {
-	return !access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK);
+	return huge_page_size() ? huge_file_order() : 9;
 }
-
-#define PMD_ORDER	9
 
 /*
  * A folio as large as a PMD's range: one entry of that table maps it, in 6.1
  * wherever it ends, since then only inside the size. Without huge pages 7.3
  * maps it whole all the same, with PTEs.
  */
-static void expect_pmd(struct __test_metadata *_metadata, int fd,
-		       unsigned int size)
+static void expect_pmd(struct __test_metadata *_metadata, int fd, bool inside)
 {
-	bool inside = size || kernel_before(6, 12), whole;
+	int order = pmd_order();
+	bool whole;
+	char set[32];
 	long mapped;
 
-	if (hooks_set(fd, "order 9"))
-		SKIP(return, "needs 2M of memory that is contiguous");
-	mapped = mapped_at_once(_metadata, fd, PMD_ORDER, size);
-	whole = inside && (have_thp() || !kernel_before(7, 0));
-	EXPECT_EQ(whole ? 1 << PMD_ORDER : 1, mapped);
+	if (order < 0)
+		SKIP(return, NEEDS_HUGE_FILES);
+	snprintf(set, sizeof(set), "order %d", order);
+	if (hooks_set(fd, set))
+		SKIP(return, "needs 2^%d pages that are contiguous", order);
+	mapped = mapped_at_once(_metadata, fd, order, inside ? 1 << order : 0);
+	whole = (inside || kernel_before(6, 12)) &&
+		(huge_page_size() || !kernel_before(7, 0));
+	EXPECT_EQ(whole ? 1 << order : 1, mapped);
 }
 
 TEST_F(hooks_mkwrite, K02_pmd_folio)
 {
-	expect_pmd(_metadata, self->fd, 1 << PMD_ORDER);
+	expect_pmd(_metadata, self->fd, true);
 }
 
 TEST_F(hooks_mkwrite, K02_pmd_folio_past_end)
 {
-	expect_pmd(_metadata, self->fd, 0);
+	expect_pmd(_metadata, self->fd, false);
 }
 
 TEST_HARNESS_MAIN

@@ -9,6 +9,7 @@
  * Needs: see mmapdemo_test.h.
  */
 #include "advice.h"
+#include "machine.h"
 #include "map_limit.h"
 #include "limit_util.h"
 #include "vma_info.h"
@@ -214,8 +215,8 @@ TEST_F(madvise, Q10_ksm)
 /* The wish is noted, but there is no huge page to be had from the device. */
 TEST_F(madvise, Q11_huge_pages)
 {
-	size_t nr = 2 * (2 << 20) / page_size;
-	bool thp = !access("/sys/kernel/mm/transparent_hugepage", F_OK);
+	size_t huge = huge_page_size(), nr = 2 * (huge ?: 2 << 20) / page_size;
+	bool thp = huge;
 	char *p = map_shared(_metadata, self->fd, 0, nr);
 	int error = thp ? 0 : EINVAL;
 

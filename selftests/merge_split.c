@@ -11,10 +11,10 @@
  */
 #include "mmapdemo_test.h"
 #include "ftrace.h"
+#include "limit_util.h"
 #include "vma_info.h"
 
 #define NR		8
-#define MAX_MAP_COUNT	"/proc/sys/vm/max_map_count"
 #define REFCNT		"/sys/module/mmapdemo/refcnt"
 
 FIXTURE(merge_split) {
@@ -183,12 +183,6 @@ TEST_F(merge_split, D06_split_at_an_end)
 	EXPECT_CALLS(0, 0, 1);
 }
 
-/* The VMAs of this process that the limit counts: not the gate VMA. */
-static int count_all_vmas(void)
-{
-	return count_vmas_of("", NULL, (1UL << 56) / page_size);
-}
-
 /* Return: 0, or the errno of @cut with at most @limit VMAs allowed. */
 static int cut_with_limit(const struct cut *c, char *p, size_t len, int limit)
 {
@@ -211,11 +205,11 @@ TEST_F(merge_split, D08_split_at_limit)
 {
 	const struct cut *c;
 
-	count_all_vmas();
+	map_count();
 	for (c = cuts; c < cuts + ARRAY_SIZE(cuts); c++) {
 		bool splits = !(c->plain_only && variant->insert);
 		char *p = map(_metadata, self->fd, PROT_READ, MAP_SHARED, 0, NR);
-		int vmas = count_all_vmas();
+		int vmas = map_count();
 
 		TH_LOG("%s", c->name);
 		EXPECT_CALLS(1, 0, 0);
@@ -239,12 +233,12 @@ TEST_F(merge_split, D08_munmap_at_limit)
 	char *p = map_shared(_metadata, self->fd, 0, NR);
 	int vmas;
 
-	count_all_vmas();
-	vmas = count_all_vmas();
+	map_count();
+	vmas = map_count();
 	EXPECT_EQ(0, cut_with_limit(&cuts[0], p, page_size, vmas));
 	EXPECT_EQ(0, cut_with_limit(&cuts[0], p + (NR - 1) * page_size,
 				    page_size, vmas));
-	EXPECT_EQ(vmas, count_all_vmas());
+	EXPECT_EQ(vmas, map_count());
 	EXPECT_CALLS(1, 2, 2);
 	EXPECT_EQ(-1, bad_page(p + page_size, 1, NR - 2, 0));
 }

@@ -9,8 +9,11 @@
  * Needs: see mmapdemo_test.h; for 32 bits x86_64 and CONFIG_IA32_EMULATION.
  */
 #include "caller.h"
+#include "machine.h"
 #include "mmap_call.h"
 #include "vma_info.h"
+
+#include <limits.h>
 
 /* Newer than some libc. */
 #ifndef MAP_UNINITIALIZED
@@ -130,7 +133,7 @@ TEST_F(mmap_args, A09_last_32_bit_pages)
 /* The VmFlags of a mapping of page 0; "": it could not be made. */
 static void flags_of(int fd, long prot, long flags, char *text, size_t size)
 {
-	char *p = (char *)syscall(SYS_mmap, NULL, page_size, prot, flags, fd, 0);
+	char *p = mmap_raw(NULL, page_size, prot, flags, fd, 0);
 
 	text[0] = '\0';
 	if (p == MAP_FAILED)
@@ -148,11 +151,15 @@ static void flags_of(int fd, long prot, long flags, char *text, size_t size)
 	EXPECT_STREQ(a_, b_);						\
 } while (0)
 
+/* Two bits that every architecture may use as it likes. */
+#define PROT_ARCH	0x30
+
 /* mmap ignores them; mprotect does not. */
 TEST_F(mmap_args, A13_unknown_protection)
 {
-	const long known = PROT_READ | PROT_WRITE | PROT_EXEC, unknown[] = {
-		1 << 10, 1 << 20, 1L << 31, 1L << 40, ~known,
+	const long known = PROT_READ | PROT_WRITE | PROT_EXEC | PROT_ARCH;
+	const long unknown[] = {
+		1 << 10, 1 << 20, LONG_MIN, LONG_MAX / 2 + 1, ~known,
 	};
 	char *p = map(_metadata, self->fd, PROT_READ, MAP_SHARED, 0, 1);
 	size_t i;
@@ -166,10 +173,13 @@ TEST_F(mmap_args, A13_unknown_protection)
 	}
 }
 
-/* Up to the very last byte of an unsigned offset, but not on to 2^64. */
+/*
+ * Up to the last byte that an unsigned long counts, but not on to 2^64; nor, on
+ * a 32-bit kernel, to 2^32.
+ */
 TEST_F(mmap_args, A17_offset_and_length_overflow)
 {
-	off_t page = page_size;
+	unsigned long page = page_size;
 	long mmaps = stat_read("mmap");
 	char *p;
 
@@ -278,7 +288,7 @@ TEST_F(mmap_args, A32_flags_without_effect)
 	const int type[] = { MAP_SHARED, MAP_PRIVATE }, none[] = {
 		MAP_DENYWRITE, MAP_EXECUTABLE, MAP_UNINITIALIZED,
 	};
-	bool thp = !access("/sys/kernel/mm/transparent_hugepage", F_OK);
+	bool thp = huge_page_size();
 	size_t i, j;
 	char *p;
 	int fd;

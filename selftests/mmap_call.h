@@ -8,13 +8,30 @@
 #include <sys/syscall.h>
 
 /*
+ * mmap(2) past libc, which looks at the offset itself. Where the kernel takes
+ * that in units of 4096 bytes, only libc can look whether it is whole pages.
+ */
+static inline void *mmap_raw(void *addr, size_t len, long prot, long flags,
+			     int fd, off_t offset)
+{
+#ifdef SYS_mmap2
+	if (offset % page_size)
+		return mmap(addr, len, prot, flags, fd, offset);
+	return (void *)syscall(SYS_mmap2, addr, len, prot, flags, fd,
+			       (unsigned long)(offset >> 12));
+#else
+	return (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, offset);
+#endif
+}
+
+/*
  * Return: the errno of an mmap that may fail; 0: it did not, and what it made
- * is gone again. Past libc, which looks at the offset itself.
+ * is gone again.
  */
 static inline int mmap_errno_at(void *addr, int fd, size_t len, long prot,
 				long flags, off_t offset)
 {
-	void *p = (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, offset);
+	void *p = mmap_raw(addr, len, prot, flags, fd, offset);
 
 	if (p == MAP_FAILED)
 		return errno;

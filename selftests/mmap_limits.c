@@ -9,7 +9,7 @@
  * Needs: see mmapdemo_test.h; sysctls of vm, which are set back.
  */
 #include "mmapdemo_test.h"
-#include "limit_util.h"
+#include "attempt.h"
 #include "mmap_call.h"
 #include "vma_info.h"
 
@@ -259,8 +259,6 @@ TEST_F(mmap_limits, C05_data)
 		EXPECT_EQ(1, warnings);
 }
 
-#define HUGE	(16UL << 40)	/* more than any machine of today has */
-
 /*
  * Of a mapping of the device the core charges what may be copied: private and
  * writable. MAP_NORESERVE is heeded unless overcommit is forbidden.
@@ -280,14 +278,14 @@ TEST_F(mmap_limits, A30_C06_commit)
 	};
 	int mode, error[3][ARRAY_SIZE(c)];
 	char *small[3][ARRAY_SIZE(c)];
+	size_t i, too_much = pages_beyond_memory() * page_size;
 	long old = sysctl_read(OVERCOMMIT);
-	size_t i;
 
 	for (mode = 0; mode < 3; mode++) {
 		sysctl_write(OVERCOMMIT, mode);
 		for (i = 0; i < ARRAY_SIZE(c); i++) {
-			error[mode][i] = mmap_errno(self->fd, HUGE, c[i].prot,
-						    c[i].flags, 0);
+			error[mode][i] = mmap_errno(self->fd, too_much,
+						    c[i].prot, c[i].flags, 0);
 			small[mode][i] = mmap(NULL, page_size, c[i].prot,
 					      c[i].flags, self->fd, 0);
 		}

@@ -10,12 +10,17 @@
  */
 #include "mmapdemo_test.h"
 #include "limit_util.h"
+#include "machine.h"
 #include "mmap_call.h"
 #include "vma_info.h"
 
 /* Newer than some libc. */
 #ifndef MAP_ABOVE4G
 #define MAP_ABOVE4G	0x80
+#endif
+/* Of x86 alone. */
+#ifndef MAP_32BIT
+#define MAP_32BIT	0x40
 #endif
 
 #define MB		(1024 * 1024UL)
@@ -76,7 +81,7 @@ static void fill_address_space(void)
 {
 	size_t len;
 
-	for (len = 1UL << 60; len >= page_size; len /= 2)
+	for (len = SIZE_MAX / 2 + 1; len >= page_size; len /= 2)
 		while (mmap(NULL, len, PROT_NONE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
 			    0) != MAP_FAILED)
@@ -178,11 +183,12 @@ TEST_F(mmap_place, A33_parts_of_the_space)
 TEST_F(mmap_place, B01_longer_than_the_space)
 {
 	const int flags[] = { 0, MAP_FIXED };
+	size_t space = task_size();
 	long mmaps = stat_read("mmap");
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {
-		EXPECT_EQ(ENOMEM, mmap_errno_at((void *)MB, self->fd, 1UL << 57,
+		EXPECT_EQ(ENOMEM, mmap_errno_at((void *)MB, self->fd, space,
 						PROT_READ,
 						MAP_SHARED | flags[i], 0));
 		EXPECT_EQ(ENOMEM, mmap_errno_at((void *)MB, self->fd,
@@ -211,26 +217,16 @@ TEST_F(mmap_place, B02_fixed_unaligned)
 	EXPECT_EQ(1, p[0]);
 }
 
-/*
- * The end of the space: 2^47 or 2^56 (five levels of page tables), less a page
- * in both cases.
- */
+/* The end is the same as for memory that is no file's. */
 TEST_F(mmap_place, B03_fixed_past_the_end)
 {
 	int fixed = MAP_SHARED | MAP_FIXED_NOREPLACE;
-	char *end = (char *)(1UL << 56) - page_size;
+	char *end = (char *)task_size();
 	long mmaps;
 
-#ifndef __x86_64__
-	SKIP(return, "needs the address space of x86_64");
-#endif
-	if (mmap_errno_at(end - page_size, self->fd, 1, PROT_READ, fixed, 0) ==
-	    ENOMEM) {
-		end = (char *)(1UL << 47) - page_size;
-		/* A stack may be there (EEXIST). */
-		EXPECT_NE(ENOMEM, mmap_errno_at(end - page_size, self->fd, 1,
-						PROT_READ, fixed, 0));
-	}
+	/* A stack may be there (EEXIST). */
+	EXPECT_NE(ENOMEM, mmap_errno_at(end - page_size, self->fd, 1, PROT_READ,
+					fixed, 0));
 	mmaps = stat_read("mmap");
 	fixed = MAP_SHARED | MAP_FIXED;
 	EXPECT_EQ(ENOMEM, mmap_errno_at(end, self->fd, 1, PROT_READ, fixed, 0));
@@ -241,7 +237,7 @@ TEST_F(mmap_place, B03_fixed_past_the_end)
 	EXPECT_EQ(mmaps, stat_read("mmap"));
 }
 
-#define LOWEST	65536L
+#define LOWEST	((long)(16 * page_size))
 
 /* Return: 0, or which of its steps went wrong. */
 static int child_maps_low(void *arg)
@@ -328,23 +324,25 @@ TEST_F(mmap_place, B06_hint_in_the_gap_of_a_stack)
 /*
  * What would be huge pages in anonymous memory need not be aligned so here.
  * 6.12 aligns files as well, if their length is whole huge pages
- * (__get_unmapped_area()), which later kernels stopped doing.
+ * (__get_unmapped_area()), which later kernels stopped doing. No kernel does
+ * with a 32-bit address space.
  */
 TEST_F(mmap_place, B09_alignment)
 {
+	size_t huge = huge_page_size() ?: 2 * MB;
 	bool aligns = !kernel_before(6, 12) && kernel_before(6, 13) &&
-		      !access("/sys/kernel/mm/transparent_hugepage", F_OK);
+		      huge_page_size() && sizeof(long) == 8;
 	uintptr_t offsets = 0;
 	int i;
 
 	for (i = 0; i < 8; i++) {
-		uintptr_t p = (uintptr_t)mmap(NULL, 2 * MB, PROT_READ,
+		uintptr_t p = (uintptr_t)mmap(NULL, huge, PROT_READ,
 					      MAP_SHARED, self->fd, 0);
 
 		ASSERT_NE(-1UL, p);
-		offsets |= p & (2 * MB - 1);
+		offsets |= p & (huge - 1);
 		/* The next one will not be so by chance. */
-		ASSERT_NE(MAP_FAILED, mmap(NULL, 2 * MB + page_size, PROT_READ,
+		ASSERT_NE(MAP_FAILED, mmap(NULL, huge + page_size, PROT_READ,
 					   MAP_SHARED, self->fd, 0));
 	}
 	EXPECT_EQ(aligns, offsets == 0);

@@ -9,6 +9,7 @@
  */
 #include "mmapdemo_test.h"
 #include "attempt.h"
+#include "machine.h"
 #include "vma_info.h"
 
 #include <linux/userfaultfd.h>
@@ -16,8 +17,6 @@
 #define NR	8
 #define LEN	(NR * page_size)
 #define FIXED	(MREMAP_MAYMOVE | MREMAP_FIXED)
-/* With five levels of page tables; with four it is even less. */
-#define TASK_SIZE	((1UL << 56) - page_size)
 
 FIXTURE(mremap_errors) {
 	struct device dev;
@@ -167,13 +166,13 @@ TEST_F(mremap_errors, O04_second_mapping)
 
 TEST_F(mremap_errors, O05_bad_new_address)
 {
-	char *p = self->p, *end = (char *)TASK_SIZE;
+	char *p = self->p, *end = (char *)task_size();
 	const struct remap c[] = {
 		{ p, LEN, LEN, FIXED, self->to + 1, EINVAL },
 		{ p, LEN, LEN, FIXED, end, EINVAL },
 		{ p, LEN, LEN, FIXED, end - LEN + page_size, EINVAL },
 		{ p, LEN, LEN, FIXED, (char *)-LEN, EINVAL },
-		{ p, LEN, TASK_SIZE + 1, FIXED, self->to, EINVAL },
+		{ p, LEN, (size_t)end + 1, FIXED, self->to, EINVAL },
 		/* Overlaps: the same, a page up, a page down, within. */
 		{ p, LEN, LEN, FIXED, p, EINVAL },
 		{ p, LEN, LEN, FIXED, p + page_size, EINVAL },
@@ -188,10 +187,11 @@ TEST_F(mremap_errors, O05_bad_new_address)
 TEST_F(mremap_errors, O06_longer_than_any)
 {
 	int error = kernel_before(7, 3) ? ENOMEM : EINVAL;
+	size_t space = task_size();
 	char *p = self->p;
 	const struct remap c[] = {
-		{ p, LEN, TASK_SIZE + 1, 0, NULL, error },
-		{ p, LEN, TASK_SIZE + 1, MREMAP_MAYMOVE, NULL, error },
+		{ p, LEN, space + 1, 0, NULL, error },
+		{ p, LEN, space + 1, MREMAP_MAYMOVE, NULL, error },
 		{ p, LEN, -page_size, MREMAP_MAYMOVE, NULL, error },
 	};
 
