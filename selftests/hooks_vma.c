@@ -8,13 +8,11 @@
  * Needs: see hooks.h.
  */
 #include "hooks.h"
+#include "seal.h"
 #include "vma_info.h"
 
 #include <linux/mempolicy.h>
 
-#ifndef SYS_mseal
-#define SYS_mseal	462
-#endif
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP	4
 #endif
@@ -42,7 +40,7 @@ static int split_mlock(char *p, int fd)
 static int split_mseal(char *p, int fd)
 {
 	(void)fd;
-	return syscall(SYS_mseal, p, page_size, 0);
+	return seal(p, page_size, 0) ? -1 : 0;
 }
 
 static int split_madvise(char *p, int fd)
@@ -91,8 +89,8 @@ static int split_errno(const struct split *split, int error)
 	/* do_mmap of 6.1 does not pass on why its munmap failed. */
 	if (split->call == split_map_fixed && kernel_before(6, 12))
 		error = ENOMEM;
-	if (split->call == split_mseal && kernel_before(6, 10))
-		error = ENOSYS;
+	if (split->call == split_mseal)
+		error = no_seal() ?: error;
 	/* madvise(2): "a kernel resource was temporarily unavailable". */
 	if (split->call == split_madvise && error == ENOMEM)
 		error = EAGAIN;

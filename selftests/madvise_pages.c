@@ -339,8 +339,8 @@ TEST_F(madvise_pages, Q16_sealed)
 				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
 	};
 
-	if (kernel_before(6, 10))
-		SKIP(return, "needs mseal");
+	if (no_seal())
+		SKIP(return, NEEDS_SEAL);
 	ASSERT_NE(MAP_FAILED, s.anonymous);
 	EXPECT_EQ(0, in_child(child_discards_sealed, &s));
 }

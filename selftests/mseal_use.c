@@ -134,8 +134,8 @@ TEST_F(mseal_use, U02_allowed)
 	struct sealed s = { .fd = self->fd, .end = self->dev.nr_pages };
 	long balance = vma_balance();
 
-	if (!can_seal())
-		SKIP(return, "needs mseal(2), which is in Linux 6.10");
+	if (no_seal())
+		SKIP(return, NEEDS_SEAL);
 	EXPECT_EQ(0, in_child(child_is_allowed, &s));
 	EXPECT_EQ(balance, vma_balance());
 }
@@ -160,8 +160,8 @@ TEST_F(mseal_use, Q16_U02_private_copies)
 {
 	struct sealed s = { .fd = self->fd };
 
-	if (!can_seal())
-		SKIP(return, "needs mseal(2), which is in Linux 6.10");
+	if (no_seal())
+		SKIP(return, NEEDS_SEAL);
 	EXPECT_EQ(0, in_child(child_seals_a_copy, &s));
 }
 

@@ -12,11 +12,6 @@
 
 #define NR	8
 
-static inline bool can_seal(void)
-{
-	return seal(NULL, 0, 0) != ENOSYS;
-}
-
 /* A child's own pages, with one of no file before and one behind them. */
 struct sealed {
 	int fd;
