@@ -220,8 +220,13 @@ enum mmapdemo_fault_mode {
 enum mmapdemo_mmap_hook mmapdemo_param_mmap_hook(void);
 enum mmapdemo_fault_mode mmapdemo_param_fault_mode(void);
 unsigned long mmapdemo_param_fault_around(void);
-/* The last page of the largest file that the kernel can address. */
-#define MMAPDEMO_SIZE_MAX	round_down((u64)MAX_LFS_FILESIZE, PAGE_SIZE)
+/*
+ * The largest device: all of it can be mapped. A 64-bit kernel allows what it
+ * allows of files; of a character device a 32-bit one maps no more than an
+ * unsigned long of bytes (mm/mmap.c, file_mmap_ok()).
+ */
+#define MMAPDEMO_SIZE_MAX \
+	round_down((u64)(BITS_PER_LONG == 64 ? MAX_LFS_FILESIZE : ULONG_MAX), PAGE_SIZE)
 
 u64 mmapdemo_param_size(void);
 u64 mmapdemo_param_pool_size(void);

@@ -9,8 +9,8 @@
  */
 #include "caller.h"
 #include "ioctls.h"
+#include "machine.h"
 
-#include <limits.h>
 #include <time.h>
 
 /* Pages that hold data, and how large the device is meanwhile. */
@@ -97,7 +97,7 @@ static bool is_changing(const struct attempt *try)
 /* What the header says of an argument's fields, other than its pointers. */
 static bool is_valid(const union argument *in, unsigned int cmd)
 {
-	__u64 page = page_size, max = LLONG_MAX - (page - 1), start, len;
+	__u64 page = page_size, max = largest_size(), start, len;
 
 	switch (cmd) {
 	case MMAPDEMO_IOC_RESIZE:
@@ -186,13 +186,14 @@ static void attempt(struct __test_metadata *_metadata,
 }
 
 /* What may go wrong at a border; in place of a field, or of a pointer. */
-#define NR_EDGES	11
+#define NR_EDGES	13
 
 static __u64 edge(unsigned int i)
 {
 	const __u64 page = page_size, edges[NR_EDGES] = {
 		0, 1, page - 1, page, page + 1, NR * page, (NR + 1) * page,
-		1ULL << 63, (1ULL << 63) - page, -page, -1,
+		1ULL << 63, (1ULL << 63) - page, 1ULL << 32,
+		(1ULL << 32) - page, -page, -1,
 	};
 
 	return edges[i % NR_EDGES];
@@ -202,7 +203,7 @@ static __u64 pointer(const FIXTURE_DATA(fuzz) *self, unsigned int i)
 {
 	const __u64 pointers[] = {
 		(uintptr_t)self->arg, 0, (uintptr_t)self->readonly,
-		(uintptr_t)self->none, 0xffff888000000000,
+		(uintptr_t)self->none, -(128UL << 20) /* the kernel's */,
 	};
 
 	return pointers[i % ARRAY_SIZE(pointers)];

@@ -10,6 +10,7 @@
  * Needs: see reload.h.
  */
 #include "mmapdemo_test.h"
+#include "machine.h"
 #include "reload.h"
 
 #define NR	4
@@ -159,9 +160,7 @@ TEST_F(lifetime, smallest_device)
 /* What it holds, it holds at both ends; in between is nothing to look at. */
 TEST_F(lifetime, largest_device)
 {
-	off_t size = sizeof(long) == 8 ? INT64_MAX & -page_size :
-					 ((off_t)page_size << 31) - page_size;
-	off_t last = size - page_size;
+	off_t size = largest_size(), last = size - page_size;
 	char parameters[128], *p;
 	int fd;
 

@@ -9,6 +9,7 @@
  * Needs: see reload.h; /dev/kmsg.
  */
 #include "mmapdemo_test.h"
+#include "machine.h"
 #include "reload.h"
 #include "vma_info.h"
 
@@ -58,8 +59,7 @@ static int log_lines(char *line, size_t size)
 /* The rest of the message: of a number the smallest and the largest value. */
 static void rest_of(const char *must, char *range)
 {
-	long long max = sizeof(long) == 8 ? INT64_MAX & -(long long)page_size :
-			((long long)page_size << 31) - page_size;
+	unsigned long long max = largest_size();
 
 	if (!strcmp(must, POWER))
 		max = 2 << 20;
@@ -68,7 +68,7 @@ static void rest_of(const char *must, char *range)
 		sprintf(range, "%s mmap_prepare", kernel_before(7, 3) ?
 			"; this kernel does not have" : " or");
 	else if (strcmp(must, MODES))
-		sprintf(range, " from %zu to %lld bytes", page_size, max);
+		sprintf(range, " from %zu to %llu bytes", page_size, max);
 }
 
 static void expect_one_line(struct __test_metadata *_metadata,
@@ -246,17 +246,36 @@ TEST(mmap_hook_mmap_prepare)
 	EXPECT_EQ(0, load(old_parameters));
 }
 
+/* Less than what an unsigned long or a position counts by less than a page. */
+TEST(size_is_limited)
+{
+	char parameter[64];
+
+	ASSERT_EQ(0, unload());
+	log_skip();
+	snprintf(parameter, sizeof(parameter), "size=%llu",
+		 (unsigned long long)(largest_size() + page_size));
+	EXPECT_ERRNO(EINVAL, load(parameter));
+	expect_one_line(_metadata, "size", parameter + strlen("size="),
+			MULTIPLE);
+	EXPECT_EQ(NULL, left_behind());
+	EXPECT_EQ(0, load(old_parameters));
+}
+
 /* And so is the pool's cap, which was not given. */
 TEST(size_is_what_a_reader_meets)
 {
-	char *data = malloc(1 << 20);
+	size_t size = 33 * page_size;
+	char *data = malloc(2 * size);
+	char parameter[64];
 	int fd;
 
 	ASSERT_EQ(0, unload());
-	ASSERT_EQ(0, load("size=132K"));
+	snprintf(parameter, sizeof(parameter), "size=%zuK", size / 1024);
+	ASSERT_EQ(0, load(parameter));
 	fd = open(DEVICE, O_RDONLY);
-	EXPECT_EQ(132 << 10, read(fd, data, 1 << 20));
-	EXPECT_EQ(132 << 10, (long)(pool_read("cap") * page_size));
+	EXPECT_EQ((ssize_t)size, read(fd, data, 2 * size));
+	EXPECT_EQ(33, pool_read("cap"));
 	close(fd);
 	free(data);
 	EXPECT_EQ(0, unload());

@@ -8,6 +8,7 @@
  * Needs: see mmapdemo_test.h.
  */
 #include "ioctls.h"
+#include "machine.h"
 
 #include <pthread.h>
 #include <sys/resource.h>
@@ -306,7 +307,7 @@ TEST_F(resize, bad_resizes_change_nothing)
 		{ .size = 1 },
 		{ .size = page - 1 },
 		{ .size = page + 1 },
-		{ .size = 1ULL << 63 },
+		{ .size = largest_size() + page },
 		{ .size = -page },
 		{ .size = -1 },
 		{ .size = page, .flags = 1 },
