@@ -39,7 +39,8 @@ static struct size_param param_pool_size = {
 };
 
 static struct size_param param_fault_around = {
-	.name = "fault_around", .max = SZ_2M, .power_of_2 = true, .value = SZ_64K,
+	.name = "fault_around", .max = SZ_2M, .power_of_2 = true,
+	.value = PAGE_ALIGN(SZ_64K),
 };
 
 /**
@@ -227,6 +228,6 @@ MODULE_PARM_DESC(pool_size, "cap on the memory of the page pool (default: size)"
 module_param_cb(fault_mode, &word_param_ops, &param_fault_mode, 0644);
 MODULE_PARM_DESC(fault_mode, "map_pages (default) or insert; for new mappings");
 module_param_cb(fault_around, &size_param_ops, &param_fault_around, 0644);
-MODULE_PARM_DESC(fault_around, "fault_mode=insert: bytes mapped per read fault (default 64K)");
+MODULE_PARM_DESC(fault_around, "fault_mode=insert: bytes mapped per read fault (default 64K, or a page)");
 module_param_cb(mmap_hook, &word_param_ops, &param_mmap_hook, 0444);
 MODULE_PARM_DESC(mmap_hook, "mmap (default) or, from Linux 7.3 on, mmap_prepare");
