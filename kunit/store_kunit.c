@@ -241,6 +241,7 @@ static const struct seek_param seek_params[] = {
 	{ "no data behind", SEEK_DATA, 50 * PAGE_SIZE, -ENXIO },
 	{ "data, at the end", SEEK_DATA, NR_SLOTS * PAGE_SIZE, -ENXIO },
 	{ "data, negative", SEEK_DATA, -1, -ENXIO },
+	{ "data, past 2^32 pages", SEEK_DATA, PAGE_SIZE * (1ll << 32), -ENXIO },
 	{ "hole, from the start", SEEK_HOLE, 0, 2 * PAGE_SIZE },
 	{ "hole, in a hole", SEEK_HOLE, 5 * PAGE_SIZE + 7, 5 * PAGE_SIZE + 7 },
 	{ "hole, in data", SEEK_HOLE, 11 * PAGE_SIZE, 50 * PAGE_SIZE },
