@@ -270,6 +270,8 @@ struct folio *mmapdemo_pool_get(struct mmapdemo_pool *pool)
 	/* Nobody may see what the page's last user left in it. */
 	if (folio->private == POOL_STALE) {
 		clear_highpage(folio_page(folio, 0));
+		/* Or who executes it might still execute that (arm64). */
+		flush_dcache_folio(folio);
 		folio->private = NULL;
 		mmapdemo_stat_inc(STAT_POOL_RECYCLED);
 		mmapdemo_stat_inc(STAT_POOL_ZEROED);

@@ -9,6 +9,8 @@
  * Needs: mseal for what a test says of sealed mappings; see mmapdemo_test.h.
  */
 #include "mmapdemo_test.h"
+#include "exec_node.h"
+#include "machine.h"
 #include "map_limit.h"
 #include "page_info.h"
 #include "seal.h"
@@ -33,7 +35,7 @@ TEST_F(munmap, T01_arguments)
 		{ "empty", p, 0, EINVAL },
 		{ "wraps to nothing", p, -1UL, EINVAL },
 		{ "wraps", p, -page_size, EINVAL },
-		{ "too long", p, 1UL << 63, EINVAL },
+		{ "too long", p, task_size(), EINVAL },
 		{ "kernel's", (char *)-(2 * page_size), page_size, EINVAL },
 	};
 	size_t i;
@@ -122,8 +124,8 @@ TEST_F(munmap, T02_T05_sealed)
 	long opened = stat_read("vma_open"), closed = stat_read("vma_close");
 	int i;
 
-	if (kernel_before(6, 10))
-		SKIP(return, "needs mseal");
+	if (no_seal())
+		SKIP(return, NEEDS_SEAL);
 	/* Of the same pages, so that they do not merge. */
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(p + 2 * i * page_size,
@@ -222,6 +224,35 @@ TEST_F(munmap, T03_reused_pages_forget)
 		EXPECT_EQ(0, page_flags(pfn_of(p + i * page_size)) & marks);
 	EXPECT_EQ(0, pool_read("dirty"));
 	EXPECT_EQ(-1, nonzero(p, nr * page_size));
+}
+
+/*
+ * Nor what some machines note on a page that is mapped for execution: that the
+ * CPU has no older instructions of it (arch/arm64/mm/flush.c). Of what it is
+ * used for next, it has.
+ */
+TEST_F(munmap, T03_reused_code_is_forgotten)
+{
+	int fd = open_on_mount(self->fd, 0);
+	char *p = map(_metadata, fd, PROT_READ | PROT_EXEC, MAP_SHARED, 0, 1);
+	__u64 pfn;
+
+	if (access(KPAGEFLAGS, R_OK))
+		SKIP(return, "needs " KPAGEFLAGS);
+	ASSERT_TRUE(stay_on_this_cpu());
+	read_pages(p, 1);
+	pfn = pfn_of(p);
+#ifdef __aarch64__
+	EXPECT_TRUE(page_has_flag(p, KPF_ARCH));
+#endif
+	ASSERT_EQ(0, munmap(p, page_size));
+	ASSERT_EQ(0, discard(self->fd, 0, 1));
+
+	p = map(_metadata, self->fd, PROT_READ, MAP_SHARED, 1, 1);
+	read_pages(p, 1);
+	EXPECT_EQ(pfn, pfn_of(p));
+	EXPECT_FALSE(page_has_flag(p, KPF_ARCH));
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

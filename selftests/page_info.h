@@ -5,6 +5,11 @@
 
 #include <linux/kernel-page-flags.h>
 
+/* An architecture's own, and not in every kernel's header. */
+#ifndef KPF_ARCH
+#define KPF_ARCH	38
+#endif
+
 #define KPAGEFLAGS	"/proc/kpageflags"
 
 /* KPF_... as page_flags() has it. */
