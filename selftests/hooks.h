@@ -96,7 +96,7 @@ static inline long hooks_read(int fd, const char *name)
 		abort();
 	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
 		if (!strncmp(line, name, len) && line[len] == ':')
-			return atol(line + len + 1);
+			return strtoll(line + len + 1, NULL, 10);
 	fprintf(stderr, "%s: no line \"%s\"\n", HOOKS, name);
 	abort();
 }

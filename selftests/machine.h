@@ -8,6 +8,23 @@
 
 #include "mmapdemo_test.h"
 
+#include <sys/utsname.h>
+
+/* Whether the kernel's longs have 64 bits; a program's may have 32 there. */
+static inline bool kernel_is_64bit(void)
+{
+	struct utsname name;
+
+	uname(&name);
+	return strstr(name.machine, "64");
+}
+
+/* Whether the kernel can count on where a long of this program wraps. */
+static inline bool kernel_is_wider(void)
+{
+	return sizeof(long) < 8 && kernel_is_64bit();
+}
+
 static inline bool is_past_the_space(uintptr_t addr)
 {
 	void *p = mmap((void *)addr, page_size, PROT_NONE,
@@ -86,12 +103,12 @@ static inline int huge_file_order(void)
 
 /*
  * The largest device, which can be mapped to its last page: of a character
- * device mmap(2) takes as many bytes as an unsigned long counts, of any file as
+ * device mmap(2) takes as many bytes as an unsigned long of the kernel counts, of any file as
  * many as a position does.
  */
 static inline __u64 largest_size(void)
 {
-	return (sizeof(long) < 8 ? UINT32_MAX : INT64_MAX) / page_size *
+	return (kernel_is_64bit() ? INT64_MAX : UINT32_MAX) / page_size *
 	       page_size;
 }
 

@@ -9,6 +9,7 @@
  * Needs: see mmapdemo_test.h.
  */
 #include "ioctls.h"
+#include "machine.h"
 
 #define NR	8
 
@@ -60,14 +61,15 @@ TEST_F(msync, P01_arguments)
 		{ "both", 0, page_size, MS_SYNC | MS_ASYNC, EINVAL },
 		{ "unaligned", 1, page_size, MS_SYNC, EINVAL },
 		{ "unaligned, empty", 1, 0, MS_SYNC, EINVAL },
-		{ "wraps", 0, -page_size, MS_SYNC, ENOMEM },
 		{ "empty", 0, 0, MS_SYNC, 0 },
+		/* From here on a long of the kernel's may be too wide to wrap. */
+		{ "wraps", 0, -page_size, MS_SYNC, ENOMEM },
 		/* Rounded up to whole pages, these are none. */
 		{ "wraps to nothing", 0, -1UL, MS_SYNC, 0 },
 	};
-	size_t i;
+	size_t i, nr = ARRAY_SIZE(c) - (kernel_is_wider() ? 2 : 0);
 
-	for (i = 0; i < ARRAY_SIZE(c); i++) {
+	for (i = 0; i < nr; i++) {
 		int ret = msync(self->p + c[i].start, c[i].len, c[i].flags);
 
 		EXPECT_EQ(c[i].error, ret ? errno : 0)
