@@ -61,7 +61,7 @@ FIXTURE_TEARDOWN(inspect)
 /* M12, M13: what is written so is in the store, and in the dirty log. */
 TEST_F(inspect, ptrace)
 {
-	const long word = (long)0x1122334455667788;
+	const long word = 0x11223344;
 	int status;
 
 	ASSERT_EQ(0, ptrace(PTRACE_ATTACH, self->child, NULL, NULL));

@@ -143,7 +143,7 @@ static void __attribute__((constructor)) widen_windows(void)
 		if (!read_file(windows[i].path, text, sizeof(text)) &&
 		    strtoul(text, NULL, 10) < WINDOW * page_size &&
 		    !write_file(windows[i].path, bytes))
-			strcpy(windows[i].old, text);
+			memcpy(windows[i].old, text, sizeof(text));
 }
 
 static void __attribute__((destructor)) restore_windows(void)
