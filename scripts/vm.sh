@@ -19,6 +19,9 @@
 #   TIMEOUT=600     seconds after which the guest is ended; default: never
 #   RUN=DIR         a directory that the guest may write to (/run/mmapdemo
 #                   there) and that stays; default: a temporary one
+#   ICOUNT=1        count instructions: one CPU of QEMU's default model, and
+#                   each instruction moves the clock on by 1 ns, so that what
+#                   is timed in the guest is the same whatever the host does
 #   CHECK_LEAKS=1   ask kmemleak after the module has gone (slow)
 #   MMAPDEMO_...=   what the tests look for; the guest gets it as it is
 #
@@ -41,7 +44,13 @@ PATIENCE='watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 no_timer_check t
 
 accelerator()
 {
-	if [ "$MACHINE" != arm64 ] && can_kvm; then echo kvm; else echo tcg,thread=multi; fi
+	if [ "${ICOUNT-}" ]; then
+		echo tcg,thread=single
+	elif [ "$MACHINE" != arm64 ] && can_kvm; then
+		echo kvm
+	else
+		echo tcg,thread=multi
+	fi
 }
 
 # busybox-static is taken from its package, not installed: it would replace an
@@ -95,17 +104,26 @@ write_settings()
 
 qemu_arguments()
 {
-	local machine=(qemu-system-x86_64 -machine q35 -cpu max) console=ttyS0
+	local machine=(qemu-system-x86_64 -machine q35) cpus=(-cpu max -smp 2)
+	local console=ttyS0 clock=''
 
 	if [ "$MACHINE" = arm64 ]; then
 		# The cheap way to sign pointers: the real one doubles the time.
-		machine=(qemu-system-aarch64 -machine "virt,gic-version=3" -cpu "max,pauth-impdef=on")
+		machine=(qemu-system-aarch64 -machine "virt,gic-version=3")
+		cpus=(-cpu "max,pauth-impdef=on" -smp 2)
 		console=ttyAMA0
 	fi
-	QEMU=("${machine[@]}" -accel "$ACCEL" -smp 2 -m 2G
+	if [ "${ICOUNT-}" ]; then
+		# The largest CPU model clears a page by one string instruction
+		# that counts as 4096. With another clock than the TSC time goes
+		# in steps of whole ticks.
+		cpus=(-smp 1 -icount "shift=0,sleep=off")
+		clock=clocksource=tsc
+	fi
+	QEMU=("${machine[@]}" "${cpus[@]}" -accel "$ACCEL" -m 2G
 		-nodefaults -no-user-config -display none -no-reboot
 		-kernel "$KERNEL_DIR/vmlinuz" -initrd "$RUN_PRIVATE/initramfs.gz"
-		-append "console=$console oops=panic panic=-1 random.trust_cpu=on kunit.autorun=1 $PATIENCE"
+		-append "console=$console oops=panic panic=-1 random.trust_cpu=on kunit.autorun=1 $clock $PATIENCE"
 		-chardev "file,id=log,path=$LOG" -serial chardev:log
 		-device virtio-serial-pci
 		-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
