@@ -4,11 +4,12 @@
 # Builds for a kernel of the cache, outside the work tree, and prints the
 # directory: several kernels do not collide, and the tree stays clean.
 #
-# Usage: build.sh KERNEL module|tour|selftests...
+# Usage: build.sh KERNEL module|tour|bench|selftests...
 #   module     -> tree/module/mmapdemo.ko, tree/kunit/mmapdemo_kunit.ko where
 #                 the kernel has KUnit; for a kernel whose name ends in -gcov
 #                 both count their lines, which no ordinary build does
 #   tour       -> tour
+#   bench      -> bench
 #   selftests  -> selftests/, as kselftest's install makes it; one for all
 #                 kernels of an architecture, and left alone where nothing
 #                 changed: a guest may be running them
@@ -53,13 +54,26 @@ build_module()
 		modules
 }
 
-build_tour()
+# build_program NAME - one that needs no kernel source; for what make knows of
+# its headers, it is made each time
+build_program()
 {
 	arch_of_programs "$KERNEL"
 	need make:make
 	need_compiler
-	build "$OUT/tour.log" CC="${CROSS}gcc" -s --no-print-directory -C "$OUT" -f /dev/null \
-		CFLAGS="-O2 -Wall -Wextra -D_FILE_OFFSET_BITS=64 -I$TOP/module/uapi" VPATH="$TOP/selftests" tour
+	build "$OUT/$1.log" CC="${CROSS}gcc" -s --no-print-directory -B -C "$OUT" -f /dev/null \
+		CFLAGS="-O2 -Wall -Wextra -D_FILE_OFFSET_BITS=64 -I$TOP/module/uapi" \
+		LDLIBS=-pthread VPATH="$TOP/selftests" "$1"
+}
+
+build_tour()
+{
+	build_program tour
+}
+
+build_bench()
+{
+	build_program bench
 }
 
 # The layout is kselftest's own: its runner, a list, a directory of tests.

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Measures what a mapping of /dev/mmapdemo costs, next to other memory that can
+ * be mapped. scripts/bench.sh runs it in a guest, scripts/bench.py makes tables
+ * of what it prints: a line per figure, with the fields group, operation,
+ * subject, repetition, value and unit, divided by tabs. Where a subject cannot
+ * do an operation, repetition and value are "-" and the last field says why.
+ *
+ * "count" measures the work of one CPU, for a guest whose clock counts
+ * instructions; "scale" what a second CPU adds, for one with two of them.
+ *
+ * Needs the module with pool_size=1G, root, and a guest of its own: it empties
+ * the device. Exit status: 0; 1 something is missing or failed; 2 bad usage.
+ */
+#include "bench_dirty.h"
+#include "bench_growth.h"
+#include "bench_pages.h"
+#include "bench_scaling.h"
+
+#include <sys/prctl.h>
+
+static void bench_pages(void)
+{
+	size_t i, k;
+
+	group = "pages";
+	for (i = 0; i < ARRAY_SIZE(page_operations); i++) {
+		for (k = 0; k < ARRAY_SIZE(subjects); k++)
+			page_operation(page_operations + i, subjects + k);
+		progress(page_operations[i].name);
+	}
+}
+
+static void bench_count(void)
+{
+	bench_pages();
+	bench_growth();
+	progress("growth");
+	bench_memory();
+	progress("memory");
+	bench_all_dirty();
+	progress("dirty pages");
+}
+
+int main(int argc, char **argv)
+{
+	page_size = sysconf(_SC_PAGESIZE);
+	/* All are to be measured by pages of one size. */
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	if (argc == 2 && !strcmp(argv[1], "count")) {
+		bench_count();
+	} else if (argc == 2 && !strcmp(argv[1], "scale")) {
+		bench_scaling();
+	} else {
+		fprintf(stderr, "Usage: bench count|scale\n");
+		return 2;
+	}
+	return 0;
+}

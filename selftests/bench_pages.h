@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What a page costs, by what is done to it, and on which subject. */
+#ifndef BENCH_PAGES_H
+#define BENCH_PAGES_H
+
+#include "bench_subjects.h"
+
+/* Pages of an object: enough for a tick of the timer to be a part in 1000. */
+#define NR_PAGES	2048UL
+/* That takes more of them where a page costs little. */
+#define NR_MANY		8192UL
+/* A read at random is to find no neighbour mapped: it is in one page of 16. */
+#define FAULT_AROUND	16UL
+
+static double started;
+
+static void start(void)
+{
+	settle();
+	started = nanoseconds();
+}
+
+static double stop(void)
+{
+	return nanoseconds() - started;
+}
+
+/* The same for all: a permutation of [0, @nr), drawn with a fixed seed. */
+static void shuffle(size_t *order, size_t nr)
+{
+	__u64 random = 1;
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		size_t j;
+
+		random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+		j = (random >> 33) % (i + 1);
+		order[i] = order[j];
+		order[j] = i;
+	}
+}
+
+static double map_untouched(struct object *obj)
+{
+	const int calls = 2048;
+	int i;
+
+	start();
+	for (i = 0; i < calls; i++)
+		object_unmap(obj, object_map(obj, 0));
+	return stop() / calls;
+}
+
+/* The time that @touch takes on a mapping that is new, per page. */
+static double time_touch(struct object *obj,
+			 void (*touch)(struct object *obj, char *p))
+{
+	char *p = object_map(obj, 0);
+	double time;
+
+	start();
+	touch(obj, p);
+	time = stop();
+	object_unmap(obj, p);
+	return time / obj->nr_pages;
+}
+
+static double write_fresh(struct object *obj)
+{
+	return time_touch(obj, write_pages);
+}
+
+/* With the pool's spare pages gone, as under memory pressure. */
+static double write_fresh_system(struct object *obj)
+{
+	write_file("/proc/sys/vm/drop_caches", "2");
+	return time_touch(obj, write_pages);
+}
+
+static double read_present(struct object *obj)
+{
+	object_fill(obj);
+	return time_touch(obj, read_pages);
+}
+
+static double write_present(struct object *obj)
+{
+	object_fill(obj);
+	return time_touch(obj, write_pages);
+}
+
+/* The first write after a page was cleaned is one to be logged. */
+static double write_logged(struct object *obj)
+{
+	object_fill(obj);
+	object_log_anew(obj);
+	return time_touch(obj, write_pages);
+}
+
+static double read_random(struct object *obj)
+{
+	static size_t order[NR_MANY / FAULT_AROUND];
+	size_t i;
+	double time;
+	char *p;
+
+	shuffle(order, ARRAY_SIZE(order));
+	object_fill(obj);
+	p = object_map(obj, 0);
+	start();
+	for (i = 0; i < ARRAY_SIZE(order); i++)
+		read_byte(p + order[i] * FAULT_AROUND * page_size);
+	time = stop();
+	object_unmap(obj, p);
+	return time / ARRAY_SIZE(order);
+}
+
+static void write_pages_random(struct object *obj, char *p)
+{
+	static size_t order[NR_PAGES];
+	static bool shuffled;
+	size_t i;
+
+	if (!shuffled)
+		shuffle(order, NR_PAGES);
+	shuffled = true;
+	for (i = 0; i < obj->nr_pages; i++)
+		write_byte(p + order[i] * page_size, 1);
+}
+
+static double write_random(struct object *obj)
+{
+	/* That order[] is there is not to be measured. */
+	time_touch(obj, write_pages_random);
+	object_fill(obj);
+	return time_touch(obj, write_pages_random);
+}
+
+/* The time that writes take where @prepare has left a page table. */
+static double time_rewrite(struct object *obj,
+			   void (*prepare)(struct object *obj, char *p),
+			   bool clean)
+{
+	char *p = object_map(obj, 0);
+	double time;
+
+	prepare(obj, p);
+	if (clean)
+		object_clean(obj);
+	start();
+	write_pages(obj, p);
+	time = stop();
+	object_unmap(obj, p);
+	return time / obj->nr_pages;
+}
+
+static double write_after_read(struct object *obj)
+{
+	object_fill(obj);
+	object_log_anew(obj);
+	return time_rewrite(obj, read_pages, false);
+}
+
+static double write_after_clean(struct object *obj)
+{
+	return time_rewrite(obj, write_pages, true);
+}
+
+static void populate_read(struct object *obj, char *p)
+{
+	must("MADV_POPULATE_READ",
+	     madvise(p, object_len(obj), MADV_POPULATE_READ));
+}
+
+static void populate_write(struct object *obj, char *p)
+{
+	must("MADV_POPULATE_WRITE",
+	     madvise(p, object_len(obj), MADV_POPULATE_WRITE));
+}
+
+static double populate_present(struct object *obj)
+{
+	object_fill(obj);
+	return time_touch(obj, populate_read);
+}
+
+static double populate_present_write(struct object *obj)
+{
+	object_fill(obj);
+	return time_touch(obj, populate_write);
+}
+
+static double populate_fresh(struct object *obj)
+{
+	return time_touch(obj, populate_write);
+}
+
+static double map_populate(struct object *obj)
+{
+	double time;
+	char *p;
+
+	object_fill(obj);
+	start();
+	p = object_map(obj, MAP_POPULATE);
+	time = stop();
+	object_unmap(obj, p);
+	return time / obj->nr_pages;
+}
+
+static double unmap_touched(struct object *obj)
+{
+	char *p = object_map(obj, 0);
+
+	write_pages(obj, p);
+	start();
+	object_unmap(obj, p);
+	return stop() / obj->nr_pages;
+}
+
+static double fork_touched(struct object *obj)
+{
+	char *p = object_map(obj, 0);
+	double time;
+	pid_t pid;
+
+	write_pages(obj, p);
+	start();
+	pid = must("fork", fork());
+	if (!pid)
+		_exit(0);
+	must("waitpid", waitpid(pid, NULL, 0));
+	time = stop();
+	object_unmap(obj, p);
+	return time;
+}
+
+/* Through read(2), or write(2), @len bytes at a time. */
+static double time_io(struct object *obj, size_t len, bool writing)
+{
+	static char *buffer;
+	size_t pos;
+
+	if (!buffer)
+		buffer = aligned_alloc(page_size, MIB);
+	memset(buffer, 1, MIB);
+	start();
+	for (pos = 0; pos < object_len(obj); pos += len) {
+		if (writing)
+			must("write", pwrite(obj->fd, buffer, len, pos));
+		else
+			must("read", pread(obj->fd, buffer, len, pos));
+	}
+	return stop() / obj->nr_pages;
+}
+
+static double read_4k(struct object *obj)
+{
+	object_fill(obj);
+	return time_io(obj, 4096, false);
+}
+
+static double read_64k(struct object *obj)
+{
+	object_fill(obj);
+	return time_io(obj, 65536, false);
+}
+
+static double read_1m(struct object *obj)
+{
+	object_fill(obj);
+	return time_io(obj, MIB, false);
+}
+
+static double write_4k(struct object *obj)
+{
+	object_fill(obj);
+	return time_io(obj, 4096, true);
+}
+
+static double write_64k(struct object *obj)
+{
+	object_fill(obj);
+	return time_io(obj, 65536, true);
+}
+
+static double write_1m(struct object *obj)
+{
+	object_fill(obj);
+	return time_io(obj, MIB, true);
+}
+
+static double write_4k_logged(struct object *obj)
+{
+	object_fill(obj);
+	object_log_anew(obj);
+	return time_io(obj, 4096, true);
+}
+
+static double punch_mapped(struct object *obj)
+{
+	char *p = object_map(obj, 0);
+	double time;
+
+	write_pages(obj, p);
+	start();
+	obj->subject->punch(obj, p);
+	time = stop();
+	object_unmap(obj, p);
+	return time / obj->nr_pages;
+}
+
+#define PER_PAGE	"instructions per page"
+#define PER_CALL	"instructions per call"
+
+static const struct page_operation {
+	const char *name;
+	double (*run)(struct object *obj);
+	unsigned int needs;
+	const char *unit;
+	size_t nr_pages;
+} page_operations[] = {
+#define PAGES(name, run, needs)	{ name, run, needs, PER_PAGE, NR_PAGES }
+#define MANY(name, run, needs)	{ name, run, needs, PER_PAGE, NR_MANY }
+#define CALLS(name, run)	{ name, run, 0, PER_CALL, NR_PAGES }
+	CALLS("mmap + munmap, untouched", map_untouched),
+	PAGES("first write, fresh", write_fresh, HOLES),
+	PAGES("first write, empty pool", write_fresh_system, HOLES | POOL),
+	MANY("first read, sequential", read_present, KEEPS),
+	MANY("first read, random", read_random, KEEPS),
+	PAGES("first write, sequential", write_present, KEEPS),
+	PAGES("first write, random", write_random, KEEPS),
+	PAGES("first write, logged", write_logged, KEEPS),
+	PAGES("write after read", write_after_read, KEEPS),
+	PAGES("write after cleaning", write_after_clean, TRACKS),
+	PAGES("MADV_POPULATE_READ", populate_present, KEEPS | COMMON),
+	PAGES("MADV_POPULATE_WRITE", populate_present_write, KEEPS | COMMON),
+	PAGES("MADV_POPULATE_WRITE, fresh", populate_fresh, HOLES),
+	PAGES("MAP_POPULATE", map_populate, KEEPS | COMMON | AGAIN),
+	MANY("munmap, touched", unmap_touched, 0),
+	CALLS("fork + exit, 8 MiB touched", fork_touched),
+	PAGES("read(2), 4K", read_4k, IO),
+	PAGES("read(2), 64K", read_64k, IO),
+	PAGES("read(2), 1M", read_1m, IO),
+	PAGES("write(2), 4K", write_4k, IO),
+	PAGES("write(2), 64K", write_64k, IO),
+	PAGES("write(2), 1M", write_1m, IO),
+	PAGES("write(2), 4K, logged", write_4k_logged, IO),
+	PAGES("discard, mapped", punch_mapped, PUNCHES),
+};
+
+static void page_operation(const struct page_operation *op,
+			   const struct subject *subject)
+{
+	struct object obj;
+	int i;
+
+	operation = op->name;
+	subject_name = subject->name;
+	for (i = 0; i < (int)ARRAY_SIZE(reasons); i++) {
+		if (op->needs & ~subject->traits & reasons[i].trait) {
+			no_result(reasons[i].reason);
+			return;
+		}
+	}
+	/* The first one warms up: the pool, this code, the kernel's. */
+	for (i = -1; i < REPETITIONS; i++) {
+		double value;
+
+		if (!object_create(&obj, subject, op->nr_pages)) {
+			no_result("the kernel has it not");
+			return;
+		}
+		value = op->run(&obj);
+		object_destroy(&obj);
+		if (i >= 0)
+			result(i, value, op->unit);
+	}
+}
+
+#endif /* BENCH_PAGES_H */
