@@ -73,7 +73,7 @@ static inline unsigned int table_levels(void)
  */
 static inline char *far_away(unsigned int sixteenths)
 {
-	const uintptr_t align = page_size / sizeof(long) * page_size;
+	const uintptr_t align = table_span();
 
 	return (char *)((task_size() / 16 + align - 1) / align * align *
 			sixteenths);
@@ -103,8 +103,8 @@ static inline int huge_file_order(void)
 
 /*
  * The largest device, which can be mapped to its last page: of a character
- * device mmap(2) takes as many bytes as an unsigned long of the kernel counts, of any file as
- * many as a position does.
+ * device mmap(2) takes as many bytes as an unsigned long of the kernel counts,
+ * of any file as many as a position does.
  */
 static inline __u64 largest_size(void)
 {

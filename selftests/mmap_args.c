@@ -180,10 +180,9 @@ TEST_F(mmap_args, A13_unknown_protection)
 TEST_F(mmap_args, A17_offset_and_length_overflow)
 {
 	unsigned long page = page_size;
+	int error = kernel_is_wider() ? 0 : EOVERFLOW;
 	long mmaps = stat_read("mmap");
 	char *p;
-
-	int error = kernel_is_wider() ? 0 : EOVERFLOW;
 
 	EXPECT_EQ(error, mmap_errno(self->fd, page, PROT_READ, MAP_SHARED,
 				    -page));

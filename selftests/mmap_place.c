@@ -329,9 +329,9 @@ TEST_F(mmap_place, B06_hint_in_the_gap_of_a_stack)
  */
 TEST_F(mmap_place, B09_alignment)
 {
-	size_t huge = huge_page_size() ?: 2 * MB;
-	bool aligns = !kernel_before(6, 12) && kernel_before(6, 13) &&
-		      huge_page_size() && sizeof(long) == 8;
+	size_t thp = huge_page_size(), huge = thp ?: 2 * MB;
+	bool aligns = !kernel_before(6, 12) && kernel_before(6, 13) && thp &&
+		      sizeof(long) == 8;
 	uintptr_t offsets = 0;
 	int i;
 

@@ -283,14 +283,16 @@ static inline char *map_private(struct __test_metadata *_metadata, int fd,
 		   nr);
 }
 
-/*
- * Addresses with nothing behind them, on a boundary of page tables: each is a
- * page of entries, of which none is shorter than a long.
- */
+/* What one page table maps, or more: no entry in it is shorter than a long. */
+static inline size_t table_span(void)
+{
+	return page_size / sizeof(long) * page_size;
+}
+
+/* Addresses with nothing behind them, on a boundary of page tables. */
 static inline char *reserve(struct __test_metadata *_metadata, size_t nr)
 {
-	size_t align = page_size / sizeof(long) * page_size;
-	size_t len = nr * page_size + align;
+	size_t align = table_span(), len = nr * page_size + align;
 	char *p = mmap(NULL, len, PROT_NONE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	char *start = (char *)(((uintptr_t)p + align - 1) & -align);
