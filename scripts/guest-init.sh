@@ -3,8 +3,9 @@
 # shellcheck shell=dash
 #
 # The guest's /init, in the initramfs that vm.sh makes: turns the host's root,
-# or one that root.sh made, into the guest's, with a writable layer in memory on top, and hands over to
-# guest-run.sh in there. Runs as process 1 on busybox alone.
+# or one that root.sh made, into the guest's, with a writable layer in memory on
+# top, and hands over to guest-run.sh in there. Runs as process 1 on busybox
+# alone.
 /bin/busybox --install -s /bin
 export PATH=/bin
 

@@ -70,10 +70,12 @@ busybox()
 
 make_initramfs()
 {
-	local root=$RUN_PRIVATE/initramfs module n=100
+	local root=$RUN_PRIVATE/initramfs busybox=$CACHE/busybox module n=100
 
+	# The host's makes the archive; the guest's may be for another machine.
+	[ -z "$ROOT" ] || busybox=$ROOT/bin/busybox
 	mkdir -p "$root"/{bin,modules,proc,sys,dev,share,lower,rw,guest}
-	cp "${ROOT:-$CACHE}/${ROOT:+bin/}busybox" "$root/bin/busybox"
+	cp "$busybox" "$root/bin/busybox"
 	cp "$TOP/scripts/guest-init.sh" "$root/init"
 	chmod +x "$root/init"
 	while read -r module; do
