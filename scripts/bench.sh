@@ -20,6 +20,8 @@
 # STRICT a goal is not met.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/debs.sh"
+. "$(dirname "$0")/qemu.sh"
 
 export KERNEL=${KERNEL:-6.12} TIMEOUT=${TIMEOUT:-1800}
 OUT=$CACHE/bench
@@ -39,7 +41,7 @@ origin()
 {
 	printf '%s\n' "commit=$(git -C "$TOP" describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)" \
 		"kernel=Linux $(cat "$("$TOP/scripts/kernel.sh" "$KERNEL")/release")" \
-		"emulator=$(qemu-system-x86_64 --version | sed -n '1s/ (.*//p')" \
+		"emulator=QEMU $(qemu_version)" \
 		"date=$(date -u +%F)"
 }
 
@@ -47,6 +49,7 @@ measure()
 {
 	local program
 
+	use_qemu x86_64
 	program=$("$TOP/scripts/build.sh" "$KERNEL" module bench | tail -n 1)/bench
 	rm -f "$OUT/figures"
 	say "one CPU, by instructions"
@@ -56,7 +59,7 @@ measure()
 	origin >"$OUT/origin"
 }
 
-need qemu-system-x86:qemu-system-x86_64 python3:/usr/bin/python3 \
+need python3:/usr/bin/python3 \
 	python3-matplotlib:/usr/lib/python3/dist-packages/matplotlib/__init__.py
 mkdir -p "$OUT"
 [ "${REUSE-}" ] || measure

@@ -34,6 +34,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/debs.sh"
+. "$(dirname "$0")/qemu.sh"
 
 KERNEL=${KERNEL:-6.12}
 CALLER=${CALLER:-$PWD}
@@ -106,12 +107,12 @@ write_settings()
 
 qemu_arguments()
 {
-	local machine=(qemu-system-x86_64 -machine q35) cpus=(-cpu max -smp 2)
+	local machine=(-machine q35) cpus=(-cpu max -smp 2)
 	local console=ttyS0 clock=''
 
 	if [ "$MACHINE" = arm64 ]; then
 		# The cheap way to sign pointers: the real one doubles the time.
-		machine=(qemu-system-aarch64 -machine "virt,gic-version=3")
+		machine=(-machine "virt,gic-version=3")
 		cpus=(-cpu "max,pauth-impdef=on" -smp 2)
 		console=ttyAMA0
 	fi
@@ -122,7 +123,7 @@ qemu_arguments()
 		cpus=(-smp 1 -icount "shift=0,sleep=off")
 		clock=clocksource=tsc
 	fi
-	QEMU=("${machine[@]}" "${cpus[@]}" -accel "$ACCEL" -m 2G
+	QEMU=("$QEMU_PROGRAM" "${machine[@]}" "${cpus[@]}" -accel "$ACCEL" -m 2G
 		-nodefaults -no-user-config -display none -no-reboot
 		-kernel "$KERNEL_DIR/vmlinuz" -initrd "$RUN_PRIVATE/initramfs.gz"
 		-append "console=$console oops=panic panic=-1 random.trust_cpu=on kunit.autorun=1 $clock $PATIENCE"
@@ -228,10 +229,7 @@ verdict()
 
 need xz-utils:xz
 arch_of "$KERNEL"
-case $ARCH in
-arm64) need qemu-system-arm:qemu-system-aarch64 ;;
-*) need qemu-system-x86:qemu-system-x86_64 ;;
-esac
+use_qemu "$ARCH"
 KERNEL_DIR=$("$TOP/scripts/kernel.sh" "$KERNEL")
 MODULE=${MODULE:-$("$TOP/scripts/build.sh" "$KERNEL" module)/tree/module/mmapdemo.ko}
 busybox

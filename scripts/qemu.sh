@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2034 # what is set is for the caller
+#
+# Which QEMU runs the guests. Sourced, after lib.sh and debs.sh.
+#
+# A kernel patches its own code while another CPU runs it (static keys, the
+# function tracer). With QEMU 7.2's TCG that CPU now and then goes on meeting a
+# breakpoint that is gone, and the guest hangs, or dies: seen on a busy host, and
+# not with 10.0. QEMU 8.1 changed the place ("accel/tcg: Always lock pages
+# before translation"). Where the machine's is older, that of Debian's backports
+# is unpacked into the cache, and runs with the libraries of the installed one.
+
+# use_qemu ARCH - sets QEMU_PROGRAM
+use_qemu()
+{
+	local name=qemu-system-x86_64 package=qemu-system-x86 newer
+
+	[ "$1" != arm64 ] || name=qemu-system-aarch64 package=qemu-system-arm
+	need "$package:$name"
+	QEMU_PROGRAM=$(command -v "$name")
+	! qemu_is_new && ! can_kvm || return 0
+	newer=$CACHE/qemu/$package
+	[ -e "$newer" ] || qemu_fetch "$package" "$newer" || return 0
+	QEMU_PROGRAM=$newer/usr/bin/$name
+}
+
+qemu_version()
+{
+	"$QEMU_PROGRAM" --version | sed -n '1s/.* version \([0-9.]*\).*/\1/p'
+}
+
+qemu_is_new()
+{
+	printf '%s\n' 8.1 "$(qemu_version)" | sort -VC
+}
+
+# qemu_fetch PACKAGE DIR - false when there is none to be had
+qemu_fetch()
+{
+	local rc=0
+
+	lock qemu
+	[ -e "$2" ] || (qemu_unpack "$1" "$2") || rc=1
+	unlock qemu
+	[ $rc = 0 ] || say "no newer QEMU to be had, going on with $(qemu_version): see scripts/qemu.sh"
+	return $rc
+}
+
+# Its data is found beside it; without a network card it needs no more than this.
+qemu_unpack()
+{
+	local codename
+
+	codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME-}")
+	rm -rf "$2.new"
+	mkdir -p "$2.new"
+	use_suite "$codename-backports" &&
+		deb_fetch "$CACHE/debs/qemu" "$1" qemu-system-common qemu-system-data seabios &&
+		deb_unpack "$CACHE/debs/qemu" "$2.new" &&
+		"$2.new/usr/bin/${QEMU_PROGRAM##*/}" --version >/dev/null &&
+		mv "$2.new" "$2"
+}
