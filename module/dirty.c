@@ -25,18 +25,17 @@
  * mmapdemo_dirty_set_locked() - put a page that is in the store into the log
  * @store: the store
  * @folio: the page
+ * @xas: has walked to its slot
  *
  * Context: the xa_lock of the store is held.
  */
 void mmapdemo_dirty_set_locked(struct mmapdemo_store *store,
-			       struct folio *folio)
+			       struct folio *folio, struct xa_state *xas)
 {
-	struct xarray *pages = &mmapdemo_store_mapping(store)->i_pages;
-
-	lockdep_assert_held(&pages->xa_lock);
+	lockdep_assert_held(&xas->xa->xa_lock);
 	if (folio_test_set_dirty(folio))
 		return;
-	__xa_set_mark(pages, folio->index, PAGECACHE_TAG_DIRTY);
+	xas_set_mark(xas, PAGECACHE_TAG_DIRTY);
 	WRITE_ONCE(store->nr_dirty, store->nr_dirty + 1);
 	mmapdemo_stat_inc(STAT_DIRTIED);
 }
@@ -61,6 +60,28 @@ void mmapdemo_dirty_drop_locked(struct mmapdemo_store *store,
 	WRITE_ONCE(store->nr_dirty, store->nr_dirty - 1);
 }
 
+/*
+ * Apart from its caller, which seldom gets here: of each page that a munmap
+ * finds dirty, it is asked whether the page is in the log.
+ */
+static noinline bool dirty_enter(struct address_space *mapping,
+				 struct folio *folio)
+{
+	XA_STATE(xas, &mapping->i_pages, folio->index);
+	unsigned long flags;
+	bool newly;
+
+	xas_lock_irqsave(&xas, flags);
+	newly = folio->mapping == mapping && !folio_test_dirty(folio);
+	if (newly) {
+		xas_load(&xas);
+		mmapdemo_dirty_set_locked(mapping->host->i_private, folio,
+					  &xas);
+	}
+	xas_unlock_irqrestore(&xas, flags);
+	return newly;
+}
+
 /**
  * mmapdemo_dirty_folio() - the store's address_space_operations.dirty_folio
  * @mapping: the store's address_space
@@ -76,25 +97,13 @@ void mmapdemo_dirty_drop_locked(struct mmapdemo_store *store,
  */
 bool mmapdemo_dirty_folio(struct address_space *mapping, struct folio *folio)
 {
-	struct mmapdemo_store *store = mapping->host->i_private;
-	unsigned long flags;
-	bool newly;
-
 	/*
 	 * The caller wrote to the page, then we read the flag; a cleaner
 	 * clears the flag, then reads the page. Unless both sides order the
 	 * two, the write could be seen neither here nor there.
 	 */
 	smp_mb();
-	if (folio_test_dirty(folio))
-		return false;
-
-	xa_lock_irqsave(&mapping->i_pages, flags);
-	newly = folio->mapping == mapping && !folio_test_dirty(folio);
-	if (newly)
-		mmapdemo_dirty_set_locked(store, folio);
-	xa_unlock_irqrestore(&mapping->i_pages, flags);
-	return newly;
+	return !folio_test_dirty(folio) && dirty_enter(mapping, folio);
 }
 
 static bool dirty_clean_folio(struct mmapdemo_store *store, struct folio *folio)

@@ -148,7 +148,7 @@ static inline pgoff_t mmapdemo_store_end(const struct mmapdemo_store *store)
 /* The dirty log: marks in the store, one per page. */
 bool mmapdemo_dirty_folio(struct address_space *mapping, struct folio *folio);
 void mmapdemo_dirty_set_locked(struct mmapdemo_store *store,
-			       struct folio *folio);
+			       struct folio *folio, struct xa_state *xas);
 void mmapdemo_dirty_drop_locked(struct mmapdemo_store *store,
 				struct folio *folio);
 unsigned long mmapdemo_dirty_clean(struct mmapdemo_store *store,

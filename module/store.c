@@ -86,7 +86,7 @@ static int store_insert(struct mmapdemo_store *store, pgoff_t pgoff,
 		if (!xas_error(&xas)) {
 			mapping->nrpages++;
 			if (dirty)
-				mmapdemo_dirty_set_locked(store, folio);
+				mmapdemo_dirty_set_locked(store, folio, &xas);
 		}
 		xas_unlock_irq(&xas);
 	} while (xas_nomem(&xas, GFP_KERNEL));
