@@ -112,4 +112,10 @@ static inline __u64 largest_size(void)
 	       page_size;
 }
 
+/* The last page that mmap(2) can begin at: mmap2(2) counts by 4096 bytes. */
+static inline off_t largest_offset(void)
+{
+	return sizeof(long) < 8 ? UINT32_MAX * 4096LL : INT64_MAX - page_size;
+}
+
 #endif /* MMAPDEMO_MACHINE_H */
