@@ -89,11 +89,13 @@ static unsigned long pool_unsplice_locked(struct mmapdemo_pool *pool,
 					  unsigned long max)
 {
 	unsigned long nr, i;
+	struct list_head *last = &pool->free;
 
 	lockdep_assert_held(&pool->lock);
 	nr = min(max, pool->nr_free);
 	for (i = 0; i < nr; i++)
-		list_move(pool->free.next, list);
+		last = last->next;
+	list_cut_position(list, &pool->free, last);
 	WRITE_ONCE(pool->nr_free, pool->nr_free - nr);
 	return nr;
 }
