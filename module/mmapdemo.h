@@ -123,6 +123,11 @@ int mmapdemo_store_init(struct mmapdemo_store *store,
 			struct mmapdemo_pool *pool, loff_t size);
 void mmapdemo_store_fini(struct mmapdemo_store *store);
 struct folio *mmapdemo_store_get(struct mmapdemo_store *store, pgoff_t pgoff);
+unsigned int mmapdemo_store_get_run(struct mmapdemo_store *store, pgoff_t pgoff,
+				    struct folio **folios, unsigned int max);
+struct folio *mmapdemo_store_find(struct mmapdemo_store *store, pgoff_t pgoff);
+struct folio *mmapdemo_store_make(struct mmapdemo_store *store, pgoff_t pgoff,
+				  bool dirty);
 struct folio *mmapdemo_store_grab(struct mmapdemo_store *store, pgoff_t pgoff,
 				  bool dirty);
 unsigned long mmapdemo_store_discard(struct mmapdemo_store *store,

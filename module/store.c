@@ -49,20 +49,74 @@ static struct file_system_type store_fs_type = {
 	.kill_sb		= kill_anon_super,
 };
 
+/*
+ * References a page that was found under RCU. The slot is looked at once more
+ * afterwards: only then the page cannot be on its way back to the pool, and from
+ * there into another slot (as mm/filemap.c, filemap_get_entry()). Return: false:
+ * the walk has to start over.
+ */
+static __always_inline bool store_try_get(struct xa_state *xas, struct folio *folio)
+{
+	if (unlikely(xas_retry(xas, folio) || !folio_try_get(folio)))
+		return false;
+	if (likely(folio == xas_reload(xas)))
+		return true;
+	folio_put(folio);
+	return false;
+}
+
+/**
+ * mmapdemo_store_get_run() - look up pages that follow each other
+ * @store: the store
+ * @pgoff: slot of the first one
+ * @folios: where they go
+ * @max: the most to look up
+ *
+ * One walk over the tree for all of them.
+ *
+ * Context: any.
+ * Return: how many pages there are before the first hole, each with a reference
+ * for the caller.
+ */
+unsigned int mmapdemo_store_get_run(struct mmapdemo_store *store, pgoff_t pgoff,
+				    struct folio **folios, unsigned int max)
+{
+	XA_STATE(xas, &mmapdemo_store_mapping(store)->i_pages, pgoff);
+	struct folio *folio;
+	unsigned int nr = 0;
+
+	rcu_read_lock();
+	/* At first, and after a reset, xas_next() does not move on. */
+	while (nr < max && (folio = xas_next(&xas))) {
+		if (store_try_get(&xas, folio))
+			folios[nr++] = folio;
+		else
+			xas_reset(&xas);
+	}
+	rcu_read_unlock();
+	return nr;
+}
+
 /**
  * mmapdemo_store_get() - look a page up
  * @store: the store
  * @pgoff: its slot
  *
- * Context: process context.
+ * Context: any.
  * Return: the folio with a reference for the caller, or NULL for a hole.
  */
 struct folio *mmapdemo_store_get(struct mmapdemo_store *store, pgoff_t pgoff)
 {
+	XA_STATE(xas, &mmapdemo_store_mapping(store)->i_pages, pgoff);
 	struct folio *folio;
 
-	folio = filemap_get_folio(mmapdemo_store_mapping(store), pgoff);
-	return IS_ERR(folio) ? NULL : folio;
+	rcu_read_lock();
+	do {
+		xas_reset(&xas);
+		folio = xas_load(&xas);
+	} while (folio && !store_try_get(&xas, folio));
+	rcu_read_unlock();
+	return folio;
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_get);
 
@@ -97,12 +151,9 @@ static int store_insert(struct mmapdemo_store *store, pgoff_t pgoff,
 }
 
 /*
- * Makes a page for a hole. Return: the folio, locked, with a reference for the
- * caller on top of the store's; -ERANGE: past the end; -EEXIST: no hole, look
- * it up; -ENOSPC, -ENOMEM: as mmapdemo_pool_get().
- *
- * The invalidate_lock is held, so that no page enters a range while a discard
- * or a truncate removes what is there, and the size stays what it is.
+ * Makes a page for a hole, if the pool has one. The invalidate_lock is held, so
+ * that no page enters a range while a discard or a truncate removes what is
+ * there, and the size stays what it is.
  */
 static struct folio *store_create(struct mmapdemo_store *store, pgoff_t pgoff,
 				  bool dirty)
@@ -159,15 +210,72 @@ static struct folio *store_create_alone(struct mmapdemo_store *store,
 }
 
 /**
- * mmapdemo_store_grab() - find or make the page of a slot, and lock it
+ * mmapdemo_store_make() - make a page for a hole, and lock it
  * @store: the store
  * @pgoff: its slot
- * @dirty: whether a page that is made starts in the dirty log
+ * @dirty: whether the page starts in the dirty log
+ *
+ * Context: process context, may sleep; takes the invalidate_lock.
+ * Return: as mmapdemo_store_grab(), or -EEXIST: it is no hole.
+ */
+struct folio *mmapdemo_store_make(struct mmapdemo_store *store, pgoff_t pgoff,
+				  bool dirty)
+{
+	struct address_space *mapping = mmapdemo_store_mapping(store);
+	struct folio *folio;
+
+	filemap_invalidate_lock_shared(mapping);
+	folio = store_create(store, pgoff, dirty);
+	filemap_invalidate_unlock_shared(mapping);
+	if (unlikely(folio == ERR_PTR(-ENOSPC)))
+		folio = store_create_alone(store, pgoff, dirty);
+	return folio;
+}
+
+/**
+ * mmapdemo_store_find() - find the page of a slot, and lock it
+ * @store: the store
+ * @pgoff: its slot
  *
  * The page is in the store for as long as the caller keeps it locked. This is
  * what a fault handler returns with %VM_FAULT_LOCKED: the core unlocks it once
  * the PTE is in place, so that a discard, which locks each page to remove it
  * and zaps afterwards, finds either no PTE or one to zap.
+ *
+ * Context: process context, may sleep.
+ * Return: the folio, locked, with a reference for the caller; NULL for a hole;
+ * -ERANGE: @pgoff lies past the end of the device.
+ */
+struct folio *mmapdemo_store_find(struct mmapdemo_store *store, pgoff_t pgoff)
+{
+	struct folio *folio;
+
+	while ((folio = mmapdemo_store_get(store, pgoff))) {
+		folio_lock(folio);
+		/*
+		 * A truncate sets the size first and then removes, for which
+		 * it needs this page's lock: a page past the end is on its way
+		 * out.
+		 */
+		if (unlikely(pgoff >= mmapdemo_store_end(store))) {
+			folio_unlock(folio);
+			folio_put(folio);
+			return ERR_PTR(-ERANGE);
+		}
+		if (likely(folio->mapping))
+			break;
+		/* It was discarded before we had its lock. */
+		folio_unlock(folio);
+		folio_put(folio);
+	}
+	return folio;
+}
+
+/**
+ * mmapdemo_store_grab() - find or make the page of a slot, and lock it
+ * @store: the store
+ * @pgoff: its slot
+ * @dirty: whether a page that is made starts in the dirty log
  *
  * Context: process context, may sleep; takes the invalidate_lock.
  * Return: the folio, locked, with a reference for the caller;
@@ -177,29 +285,11 @@ static struct folio *store_create_alone(struct mmapdemo_store *store,
 struct folio *mmapdemo_store_grab(struct mmapdemo_store *store, pgoff_t pgoff,
 				  bool dirty)
 {
-	struct address_space *mapping = mmapdemo_store_mapping(store);
 	struct folio *folio;
 
 	do {
-		folio = filemap_lock_folio(mapping, pgoff);
-		if (!IS_ERR_OR_NULL(folio)) {
-			/*
-			 * A truncate sets the size first and then removes, for
-			 * which it needs this page's lock: a page past the end
-			 * is on its way out.
-			 */
-			if (likely(pgoff < mmapdemo_store_end(store)))
-				return folio;
-			folio_unlock(folio);
-			folio_put(folio);
-			return ERR_PTR(-ERANGE);
-		}
-
-		filemap_invalidate_lock_shared(mapping);
-		folio = store_create(store, pgoff, dirty);
-		filemap_invalidate_unlock_shared(mapping);
-		if (folio == ERR_PTR(-ENOSPC))
-			folio = store_create_alone(store, pgoff, dirty);
+		folio = mmapdemo_store_find(store, pgoff) ?:
+			mmapdemo_store_make(store, pgoff, dirty);
 	} while (folio == ERR_PTR(-EEXIST));
 	return folio;
 }

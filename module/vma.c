@@ -64,19 +64,40 @@ static vm_fault_t fault_error(int err)
 }
 
 /*
- * The page of a fault, locked; or NULL and what ->fault returns in *@ret.
+ * The page of a fault, locked.
  *
  * By vmf->pgoff, never by address: after a partial munmap or an mremap the
  * start of the VMA is not where it was. And the size is checked here, not in
  * ->mmap: mremap lets a mapping grow without asking.
  */
+static struct folio *fault_find_or_make(struct vm_fault *vmf)
+{
+	struct mmapdemo_store *store = vma_store(vmf->vma);
+	bool dirty = fault_is_shared_write(vmf);
+	struct folio *folio;
+
+	do {
+		folio = mmapdemo_store_find(store, vmf->pgoff);
+		if (folio)
+			break;
+		/*
+		 * A page that starts in the dirty log has been written to as
+		 * far as ->page_mkwrite can tell.
+		 */
+		if (dirty)
+			file_update_time(vmf->vma->vm_file);
+		folio = mmapdemo_store_make(store, vmf->pgoff, dirty);
+	} while (folio == ERR_PTR(-EEXIST));
+	return folio;
+}
+
+/* The same; or NULL and what ->fault returns in *@ret. */
 static struct folio *fault_grab(struct vm_fault *vmf, vm_fault_t *ret)
 {
 	struct folio *folio;
 
 	fault_count(vmf);
-	folio = mmapdemo_store_grab(vma_store(vmf->vma), vmf->pgoff,
-				    fault_is_shared_write(vmf));
+	folio = fault_find_or_make(vmf);
 	if (IS_ERR(folio)) {
 		*ret = fault_error(PTR_ERR(folio));
 		return NULL;
@@ -161,10 +182,17 @@ static vm_fault_t mmapdemo_page_mkwrite(struct vm_fault *vmf)
 	struct file *file = vmf->vma->vm_file;
 
 	mmapdemo_stat_inc(STAT_MKWRITE);
-	/* The core leaves it to drivers that have this handler. */
-	file_update_time(file);
-
 	folio_lock(folio);
+	if (!folio_test_dirty(folio)) {
+		/*
+		 * The core leaves it to drivers that have this handler. Not
+		 * under our lock: the node's file system may have to wait for
+		 * something. What is in the log has its time already.
+		 */
+		folio_unlock(folio);
+		file_update_time(file);
+		folio_lock(folio);
+	}
 	if (folio->mapping != file->f_mapping) {
 		folio_unlock(folio);
 		return VM_FAULT_NOPAGE;
