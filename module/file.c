@@ -16,6 +16,9 @@
 
 #include "mmapdemo.h"
 
+/* Pages that read(2) and write(2) look up at a time. */
+#define IO_BATCH	16
+
 /**
  * mmapdemo_open() - file_operations.open
  * @inode: the node that was opened; there may be several, made with mknod
@@ -82,35 +85,35 @@ static size_t chunk_len(loff_t pos, size_t count, loff_t size)
 }
 
 /*
- * Copies up to @len bytes of the page at @pos to the user. Return: how many,
- * which is less after a fault on the user's side; -EIO: the page is poisoned.
+ * Copies up to @len bytes of *@folio, the page at @pos or NULL for a hole, to the
+ * user. Return: how many, which is less after a fault on the user's side;
+ * -EIO: the page is poisoned.
  */
-static ssize_t read_chunk(struct mmapdemo_store *store, loff_t pos, size_t len,
-			  struct iov_iter *to)
+static ssize_t read_chunk(struct mmapdemo_store *store, struct folio **folio,
+			  loff_t pos, size_t len, struct iov_iter *to)
 {
-	struct folio *folio = mmapdemo_store_get(store, pos >> PAGE_SHIFT);
-	ssize_t copied;
+	size_t copied;
+	void *from;
 
 	/*
 	 * A hole reads as zeros, and stays a hole. Like tmpfs, which finds the
 	 * copy faster than clear_user(): that can also stop at another byte, if
 	 * the user's buffer ends in the middle (arm64).
 	 */
-	if (!folio)
+	if (!*folio)
 		return user_backed_iter(to) ?
 		       copy_page_to_iter(ZERO_PAGE(0), offset_in_page(pos), len, to) :
 		       iov_iter_zero(len, to);
 
-	if (unlikely(folio_test_hwpoison(folio))) {
-		copied = -EIO;
-	} else {
-		/* What was written through a user mapping must be seen. */
-		if (mapping_writably_mapped(mmapdemo_store_mapping(store)))
-			flush_dcache_folio(folio);
-		copied = copy_page_to_iter(folio_page(folio, 0),
-					   offset_in_page(pos), len, to);
-	}
-	folio_put(folio);
+	if (unlikely(folio_test_hwpoison(*folio)))
+		return -EIO;
+	/* What was written through a user mapping must be seen. */
+	if (mapping_writably_mapped(mmapdemo_store_mapping(store)))
+		flush_dcache_folio(*folio);
+	/* Without copy_to_iter()'s check: that is for objects of the slab. */
+	from = kmap_local_folio(*folio, offset_in_page(pos));
+	copied = _copy_to_iter(from, len, to);
+	kunmap_local(from);
 	return copied;
 }
 
@@ -121,81 +124,167 @@ static ssize_t read_chunk(struct mmapdemo_store *store, loff_t pos, size_t len,
 static size_t copy_readable(struct folio *folio, size_t offset, size_t len,
 			    struct iov_iter *from)
 {
-	struct page *page = folio_page(folio, 0);
-	size_t copied = copy_page_from_iter(page, offset, len, from);
+	void *to = kmap_local_folio(folio, offset);
+	size_t copied = _copy_from_iter(to, len, from);
 	size_t left = len - copied;
 
 	if (unlikely(left)) {
 		left -= fault_in_iov_iter_readable(from, left);
-		copied += copy_page_from_iter(page, offset + copied, left, from);
+		copied += _copy_from_iter(to + copied, left, from);
 	}
+	kunmap_local(to);
 	return copied;
 }
 
 /*
- * Copies up to @len bytes from the user into the page at @pos, making it if it
- * is a hole. Return: how many, which is less after a fault on the user's side;
- * -EFAULT: none can be read, and nothing was made; -EIO; -ENOSPC; -ENOMEM.
+ * The page at @pos, which was a hole, with a reference; -EFAULT: of @len bytes
+ * none can be read, and nothing was made; -ENOSPC; -ENOMEM.
  */
-static ssize_t write_chunk(struct mmapdemo_store *store, loff_t pos, size_t len,
-			   struct iov_iter *from)
+static struct folio *write_hole(struct mmapdemo_store *store, loff_t pos,
+				size_t len, struct iov_iter *from)
 {
-	struct folio *folio = mmapdemo_store_get(store, pos >> PAGE_SHIFT);
-	ssize_t copied;
+	struct folio *folio;
 
-	if (!folio) {
-		if (fault_in_iov_iter_readable(from, len) == len)
-			return -EFAULT;
-		folio = mmapdemo_store_grab(store, pos >> PAGE_SHIFT, false);
-		if (IS_ERR(folio))
-			return PTR_ERR(folio);
+	if (fault_in_iov_iter_readable(from, len) == len)
+		return ERR_PTR(-EFAULT);
+	folio = mmapdemo_store_grab(store, pos >> PAGE_SHIFT, false);
+	if (!IS_ERR(folio))
 		folio_unlock(folio);
-	}
-	/*
-	 * From here on only a reference is held. If the page is discarded
-	 * now, the bytes go with it, as if written a moment earlier.
-	 */
-	if (unlikely(folio_test_hwpoison(folio))) {
-		copied = -EIO;
-	} else {
-		copied = copy_readable(folio, offset_in_page(pos), len, from);
-		flush_dcache_folio(folio);
-		/* After the last byte: see dirty.c. */
-		if (copied)
-			mmapdemo_dirty_folio(mmapdemo_store_mapping(store),
-					     folio);
-	}
-	folio_put(folio);
-	return copied;
+	return folio;
 }
 
 /*
- * Copies page by page until the user's buffer or the device ends. Inlined with
- * its @copy known, so that a page costs no indirect call.
+ * Copies up to @len bytes from the user into *@folio, the page at @pos, making it
+ * if it is a hole. Return: how many, which is less after a fault on the user's
+ * side; -EIO, and as write_hole().
  */
-static __always_inline ssize_t
-copy_chunks(struct kiocb *iocb, struct iov_iter *iter,
-	    ssize_t (*copy)(struct mmapdemo_store *store, loff_t pos,
-			    size_t len, struct iov_iter *iter))
+static ssize_t write_chunk(struct mmapdemo_store *store, struct folio **folio,
+			   loff_t pos, size_t len, struct iov_iter *from)
 {
-	struct mmapdemo_store *store = &mmapdemo_device(iocb->ki_filp)->store;
-	ssize_t copied, done = 0;
-	size_t len;
+	size_t copied;
 
-	while ((len = chunk_len(iocb->ki_pos, iov_iter_count(iter),
-				i_size_read(store->inode)))) {
-		copied = copy(store, iocb->ki_pos, len, iter);
-		if (copied < 0)
-			return done ?: copied;
-		iocb->ki_pos += copied;
-		done += copied;
-		if (copied < len)
-			return done ?: -EFAULT;
+	if (!*folio) {
+		struct folio *made = write_hole(store, pos, len, from);
+
+		if (IS_ERR(made))
+			return PTR_ERR(made);
+		*folio = made;
+	}
+	if (unlikely(folio_test_hwpoison(*folio)))
+		return -EIO;
+	/*
+	 * Only a reference is held. If the page is discarded now, or was since
+	 * it was looked up, the bytes go with it, as if written a moment
+	 * earlier.
+	 */
+	copied = copy_readable(*folio, offset_in_page(pos), len, from);
+	flush_dcache_folio(*folio);
+	/* After the last byte: see dirty.c. */
+	if (copied)
+		mmapdemo_dirty_folio(mmapdemo_store_mapping(store), *folio);
+	return copied;
+}
+
+typedef ssize_t copy_fn(struct mmapdemo_store *store, struct folio **folio,
+			loff_t pos, size_t len, struct iov_iter *iter);
+
+static size_t iocb_chunk(const struct kiocb *iocb, const struct iov_iter *iter,
+			 const struct mmapdemo_store *store)
+{
+	return chunk_len(iocb->ki_pos, iov_iter_count(iter),
+			 i_size_read(store->inode));
+}
+
+/*
+ * Copies the next chunk from or to @folio, or NULL for a hole, and drops its
+ * reference. Return: 0; or why that was the last one: -EFAULT, and as @copy.
+ */
+static __always_inline int copy_chunk(struct mmapdemo_store *store,
+				      struct folio *folio, struct kiocb *iocb,
+				      struct iov_iter *iter, copy_fn copy)
+{
+	size_t len = iocb_chunk(iocb, iter, store);
+	ssize_t copied = 0;
+
+	/* Nothing at the end of the device, which may have moved just now. */
+	if (len)
+		copied = copy(store, &folio, iocb->ki_pos, len, iter);
+	if (folio)
+		folio_put(folio);
+	if (copied < 0)
+		return copied;
+	iocb->ki_pos += copied;
+	return copied < len ? -EFAULT : 0;
+}
+
+/*
+ * Copies page by page, as far as the user's buffer and the device reach, looking
+ * up a batch of pages at a time.
+ */
+static __always_inline int copy_run(struct mmapdemo_store *store,
+				    struct kiocb *iocb, struct iov_iter *iter,
+				    copy_fn copy)
+{
+	struct folio *folios[IO_BATCH];
+	unsigned int i, nr;
+	int err = 0;
+
+	while (!err && iocb_chunk(iocb, iter, store)) {
+		size_t end = offset_in_page(iocb->ki_pos) + iov_iter_count(iter);
+		pgoff_t pgoff = iocb->ki_pos >> PAGE_SHIFT;
+
+		nr = mmapdemo_store_get_run(store, pgoff, folios,
+					    min_t(size_t, IO_BATCH,
+						  DIV_ROUND_UP(end, PAGE_SIZE)));
+		if (!nr)
+			folios[nr++] = NULL;
+		for (i = 0; i < nr; i++) {
+			/* Not so after an error, nor behind a new end. */
+			if (!err && iocb->ki_pos >> PAGE_SHIFT == pgoff + i)
+				err = copy_chunk(store, folios[i], iocb, iter,
+						 copy);
+			else
+				folio_put(folios[i]);
+		}
 		if (fatal_signal_pending(current))
 			break;
 		cond_resched();
 	}
-	return done;
+	return err;
+}
+
+/* The two of them out of line: their arrays would cost each short call. */
+static noinline int read_run(struct mmapdemo_store *store, struct kiocb *iocb,
+			     struct iov_iter *to)
+{
+	return copy_run(store, iocb, to, read_chunk);
+}
+
+static noinline int write_run(struct mmapdemo_store *store, struct kiocb *iocb,
+			      struct iov_iter *from)
+{
+	return copy_run(store, iocb, from, write_chunk);
+}
+
+/*
+ * Inlined with what it calls known, so that a page costs no indirect call.
+ * Return: bytes copied, or why there are none.
+ */
+static __always_inline ssize_t
+copy_iter(struct kiocb *iocb, struct iov_iter *iter, copy_fn copy,
+	  int (*run)(struct mmapdemo_store *store, struct kiocb *iocb,
+		     struct iov_iter *iter))
+{
+	struct mmapdemo_store *store = &mmapdemo_device(iocb->ki_filp)->store;
+	loff_t start = iocb->ki_pos;
+	int err;
+
+	if (offset_in_page(start) + iov_iter_count(iter) > PAGE_SIZE)
+		err = run(store, iocb, iter);
+	else
+		err = copy_chunk(store, mmapdemo_store_get(store, start >> PAGE_SHIFT),
+				 iocb, iter, copy);
+	return iocb->ki_pos - start ?: err;
 }
 
 /**
@@ -209,8 +298,7 @@ copy_chunks(struct kiocb *iocb, struct iov_iter *iter,
  */
 static ssize_t mmapdemo_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
-	file_accessed(iocb->ki_filp);
-	return copy_chunks(iocb, to, read_chunk);
+	return copy_iter(iocb, to, read_chunk, read_run);
 }
 
 /**
@@ -240,7 +328,7 @@ static ssize_t mmapdemo_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	ret = generic_write_checks(iocb, from);
 	if (ret > 0)
 		ret = file_update_time(iocb->ki_filp) ?:
-		      copy_chunks(iocb, from, write_chunk) ?: -ENOSPC;
+		      copy_iter(iocb, from, write_chunk, write_run) ?: -ENOSPC;
 	inode_unlock(inode);
 	return ret;
 }

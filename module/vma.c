@@ -361,7 +361,6 @@ int mmapdemo_mmap(struct file *file, struct vm_area_struct *vma)
 	} else {
 		vma->vm_ops = &mmapdemo_vm_ops;
 	}
-	file_accessed(file);
 	mmapdemo_stat_inc(STAT_MMAP);
 	return 0;
 }
@@ -421,7 +420,6 @@ int mmapdemo_mmap_prepare(struct vm_area_desc *desc)
 	} else {
 		desc->vm_ops = &mmapdemo_vm_ops_prepare;
 	}
-	file_accessed(desc->file);
 	return 0;
 }
 #endif /* MMAPDEMO_HAVE_MMAP_PREPARE */

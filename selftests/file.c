@@ -10,6 +10,7 @@
 #include "mmapdemo_test.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 FIXTURE(file) {
@@ -296,6 +297,23 @@ TEST_F(file, stored_data_is_never_dropped)
 	EXPECT_EQ(64, pool_read("stored"));
 	EXPECT_EQ(-1, bad_page(p, 0, 32, 0));
 	EXPECT_EQ(-1, bad_read(self->fd, 0, 64, 0));
+}
+
+/* Writes are seen in the node's times; reads, as with most devices, are not. */
+TEST_F(file, times_of_the_node)
+{
+	const struct timespec old[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+	struct stat st;
+
+	ASSERT_EQ(0, futimens(self->fd, old));
+	EXPECT_EQ(1, pread(self->fd, self->buffer, 1, 0));
+	read_byte(map_shared(_metadata, self->fd, 0, 1));
+	ASSERT_EQ(0, fstat(self->fd, &st));
+	EXPECT_EQ(1, st.st_atim.tv_sec);
+	EXPECT_EQ(1, st.st_mtim.tv_sec);
+	EXPECT_EQ(1, pwrite(self->fd, "x", 1, 0));
+	ASSERT_EQ(0, fstat(self->fd, &st));
+	EXPECT_LT(1, st.st_mtim.tv_sec);
 }
 
 /* Spare pages are what memory pressure gets. */
