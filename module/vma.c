@@ -22,6 +22,8 @@
 
 /* Pages that go into page tables at a time; an array of this is on the stack. */
 #define INSERT_BATCH	16
+/* How many windows of the core's fault-around ->map_pages may map at a time. */
+#define AROUND_GROWTH	16
 
 static struct mmapdemo_store *vma_store(const struct vm_area_struct *vma)
 {
@@ -140,6 +142,29 @@ static vm_fault_t mmapdemo_fault(struct vm_fault *vmf)
 	return ret;
 }
 
+/*
+ * The last page to map, of a window that the core would end at @end. Whoever
+ * reads on where the last window ended gets twice as much, up to AROUND_GROWTH
+ * times the core's: where all pages are present, the fault itself is most of what
+ * a page costs. Not beyond the page table, nor the VMA. What is remembered is a
+ * guess about the file's readers, kept where a page cache keeps its own, and
+ * changed without a lock.
+ */
+static pgoff_t around_last(const struct vm_fault *vmf, pgoff_t start, pgoff_t end)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct file_ra_state *ra = &vma->vm_file->f_ra;
+	unsigned long nr = end - start + 1;
+
+	if (READ_ONCE(ra->start) == start)
+		nr = clamp(2UL * READ_ONCE(ra->size), nr, AROUND_GROWTH * nr);
+	end = min3(start + nr, vma->vm_pgoff + vma_pages(vma),
+		   vmf->pgoff + PTRS_PER_PTE - pte_index(vmf->address)) - 1;
+	WRITE_ONCE(ra->size, nr);
+	WRITE_ONCE(ra->start, end + 1);
+	return end;
+}
+
 /**
  * mmapdemo_map_pages() - vm_operations_struct.map_pages: fault-around
  * @vmf: the read fault in the middle
@@ -155,8 +180,9 @@ static vm_fault_t mmapdemo_fault(struct vm_fault *vmf)
 static vm_fault_t mmapdemo_map_pages(struct vm_fault *vmf, pgoff_t start,
 				     pgoff_t end)
 {
-	vm_fault_t ret = filemap_map_pages(vmf, start, end);
+	vm_fault_t ret;
 
+	ret = filemap_map_pages(vmf, start, around_last(vmf, start, end));
 	if (ret & VM_FAULT_NOPAGE)
 		mmapdemo_stat_inc(STAT_MAP_PAGES);
 	return ret;

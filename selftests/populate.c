@@ -89,6 +89,40 @@ TEST_F(populate, fault_around_maps_present_pages)
 	EXPECT_EQ(2 * window - window / 2, pool_read("stored"));
 }
 
+static long read_faults(void)
+{
+	return stat_read("fault_read") + stat_read("map_pages");
+}
+
+/*
+ * Who reads on where the last window ended gets more with each fault; who reads
+ * backwards does not. The window of fault_mode=insert stays as it is.
+ */
+TEST_F(populate, sequence_maps_more)
+{
+	size_t window = window_pages(variant->insert), i;
+	char *p = reserve(_metadata, 16 * window);
+	long faults;
+
+	if (window < 2 || 16 * window > self->dev.nr_pages)
+		SKIP(return, "fault-around of %zu pages", window);
+	ASSERT_TRUE(fill(self->fd, 0, 16 * window, 0));
+	ASSERT_EQ(p, mmap(p, 16 * window * page_size, PROT_READ,
+			  MAP_SHARED | MAP_FIXED, self->fd, 0));
+	faults = read_faults();
+	read_pages(p, 16 * window);
+	if (variant->insert)
+		EXPECT_EQ(faults + 16, read_faults());
+	else
+		EXPECT_GE(faults + 8, read_faults());
+
+	ASSERT_EQ(0, madvise(p, 16 * window * page_size, MADV_DONTNEED));
+	faults = read_faults();
+	for (i = 16 * window; i > 0; i--)
+		read_byte(p + (i - 1) * page_size);
+	EXPECT_EQ(faults + 16, read_faults());
+}
+
 /* V01: as for any file, what is stored is in core, mapped or not. */
 TEST_F(populate, mincore_tells_stored_pages)
 {
