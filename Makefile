@@ -7,7 +7,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 
 # The scripts get these as the user typed them: make must not take a $ in CMD
 # for a variable of its own.
-SCRIPT_VARIABLES := KERNEL KERNELS TESTS CMD PARAMS RW TIMEOUT REUSE SAVE STRICT
+SCRIPT_VARIABLES := KERNEL KERNELS TESTS CMD PARAMS RW TIMEOUT REUSE SAVE STRICT OPERATIONS
 $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)),\
 	$(eval override $v := $$(value $v))$(eval export $v)))
 
@@ -16,7 +16,7 @@ export CALLER := $(or $(wildcard $(PWD)),$(CURDIR))
 
 .DEFAULT_GOAL := modules
 .PHONY: help modules headers clean load unload demo vm check test matrix matrix-full
-.PHONY: kunit kunit-intree branches mutants coverage faults bench kernel
+.PHONY: kunit kunit-intree branches mutants coverage faults bench profile kernel
 
 # What stands behind "##" at a target.
 describe = for t in $(1); do \
@@ -27,7 +27,7 @@ help:	## this list
 	@echo
 	@echo 'Try it in a virtual machine; nothing touches the kernel that runs here:'
 	@$(call describe,demo vm check test matrix matrix-full kunit kunit-intree \
-		branches mutants coverage faults bench kernel)
+		branches mutants coverage faults bench profile kernel)
 	@echo
 	@echo 'Build it for a kernel, or use it on this machine:'
 	@$(call describe,modules load unload headers clean)
@@ -39,7 +39,8 @@ help:	## this list
 	@echo "  KERNELS='...'  test, kunit, ...: on which (test: 6.12-debug 6.12)"
 	@echo "  TESTS='...'    test: these selftests alone, as in TESTS='mapping dirty'"
 	@echo '  REUSE=1        branches, coverage, bench: of the last run'
-	@echo '  SAVE=1         bench: table and charts into module/doc, too'
+	@echo '  SAVE=1         bench, profile: tables and charts into module/doc, too'
+	@echo "  OPERATIONS='...'  profile: which of bench's, with ; in between"
 	@echo '  STRICT=1       bench: fail when a goal is not met'
 	@echo "  PARAMS='...'   vm, load: module parameters, as in PARAMS='size=1G'"
 	@echo '  TIMEOUT=600    vm, test: end the guest after so many seconds'
@@ -101,6 +102,9 @@ faults:	## fail each allocation of each call, one at a time
 
 bench:	## what a mapping costs, next to memfd and others; goals, charts
 	@scripts/bench.sh
+
+profile:	## in which functions the instructions are that bench counts
+	@scripts/profile.sh
 
 kernel:	## only get kernel KERNEL=... ready
 	@scripts/kernel.sh $(or $(KERNEL),6.12)

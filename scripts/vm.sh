@@ -22,6 +22,7 @@
 #   ICOUNT=1        count instructions: one CPU of QEMU's default model, and
 #                   each instruction moves the clock on by 1 ns, so that what
 #                   is timed in the guest is the same whatever the host does
+#   PLUGIN=FILE,... a plugin that QEMU's TCG loads, and its arguments
 #   CHECK_LEAKS=1   ask kmemleak after the module has gone (slow)
 #   MMAPDEMO_...=   what the tests look for; the guest gets it as it is
 #
@@ -133,6 +134,7 @@ qemu_arguments()
 		-device virtio-9p-pci,fsdev=root,mount_tag=root
 		-fsdev "local,id=run,path=$RUN,security_model=none,multidevs=remap"
 		-device virtio-9p-pci,fsdev=run,mount_tag=run)
+	[ -z "${PLUGIN-}" ] || QEMU+=(-plugin "$PLUGIN")
 	[ -z "${RW-}" ] || QEMU+=(
 		-fsdev "local,id=work,path=$CALLER,security_model=none,multidevs=remap"
 		-device virtio-9p-pci,fsdev=work,mount_tag=work)

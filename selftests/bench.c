@@ -7,7 +7,8 @@
  * do an operation, repetition and value are "-" and the last field says why.
  *
  * "count" measures the work of one CPU, for a guest whose clock counts
- * instructions; "scale" what a second CPU adds, for one with two of them.
+ * instructions; "scale" what a second CPU adds, for one with two of them;
+ * "profile" the named operations on the named subjects, for scripts/profile.sh.
  *
  * Needs the module with pool_size=1G, root, and a guest of its own: it empties
  * the device. Exit status: 0; 1 something is missing or failed; 2 bad usage.
@@ -42,6 +43,19 @@ static void bench_count(void)
 	progress("dirty pages");
 }
 
+/* Of names, by turns an operation's and a subject's. */
+static void bench_named(char **name)
+{
+	size_t i;
+
+	group = "pages";
+	for (; name[0] && name[1]; name += 2)
+		for (i = 0; i < ARRAY_SIZE(page_operations); i++)
+			if (!strcmp(page_operations[i].name, name[0]))
+				page_operation(page_operations + i,
+					       subject_by_name(name[1]));
+}
+
 int main(int argc, char **argv)
 {
 	page_size = sysconf(_SC_PAGESIZE);
@@ -51,8 +65,10 @@ int main(int argc, char **argv)
 		bench_count();
 	} else if (argc == 2 && !strcmp(argv[1], "scale")) {
 		bench_scaling();
+	} else if (argc > 3 && !strcmp(argv[1], "profile")) {
+		bench_named(argv + 2);
 	} else {
-		fprintf(stderr, "Usage: bench count|scale\n");
+		fprintf(stderr, "Usage: bench count|scale|profile OPERATION SUBJECT...\n");
 		return 2;
 	}
 	return 0;

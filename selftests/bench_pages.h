@@ -18,10 +18,12 @@ static void start(void)
 {
 	settle();
 	started = nanoseconds();
+	mark_start();
 }
 
 static double stop(void)
 {
+	mark_stop();
 	return nanoseconds() - started;
 }
 
@@ -39,6 +41,13 @@ static void shuffle(size_t *order, size_t nr)
 		order[i] = order[j];
 		order[j] = i;
 	}
+}
+
+/* The first write after a page was cleaned is one to be logged. */
+static void fill_logged(struct object *obj)
+{
+	object_fill(obj);
+	object_log_anew(obj);
 }
 
 static double map_untouched(struct object *obj)
@@ -66,7 +75,7 @@ static double time_touch(struct object *obj,
 	return time / obj->nr_pages;
 }
 
-static double write_fresh(struct object *obj)
+static double touch_writing(struct object *obj)
 {
 	return time_touch(obj, write_pages);
 }
@@ -78,24 +87,9 @@ static double write_fresh_system(struct object *obj)
 	return time_touch(obj, write_pages);
 }
 
-static double read_present(struct object *obj)
+static double touch_reading(struct object *obj)
 {
-	object_fill(obj);
 	return time_touch(obj, read_pages);
-}
-
-static double write_present(struct object *obj)
-{
-	object_fill(obj);
-	return time_touch(obj, write_pages);
-}
-
-/* The first write after a page was cleaned is one to be logged. */
-static double write_logged(struct object *obj)
-{
-	object_fill(obj);
-	object_log_anew(obj);
-	return time_touch(obj, write_pages);
 }
 
 static double read_random(struct object *obj)
@@ -106,7 +100,6 @@ static double read_random(struct object *obj)
 	char *p;
 
 	shuffle(order, ARRAY_SIZE(order));
-	object_fill(obj);
 	p = object_map(obj, 0);
 	start();
 	for (i = 0; i < ARRAY_SIZE(order); i++)
@@ -129,11 +122,9 @@ static void write_pages_random(struct object *obj, char *p)
 		write_byte(p + order[i] * page_size, 1);
 }
 
-static double write_random(struct object *obj)
+/* The repetition that warms up has made order[]. */
+static double touch_writing_random(struct object *obj)
 {
-	/* That order[] is there is not to be measured. */
-	time_touch(obj, write_pages_random);
-	object_fill(obj);
 	return time_touch(obj, write_pages_random);
 }
 
@@ -157,8 +148,6 @@ static double time_rewrite(struct object *obj,
 
 static double write_after_read(struct object *obj)
 {
-	object_fill(obj);
-	object_log_anew(obj);
 	return time_rewrite(obj, read_pages, false);
 }
 
@@ -179,19 +168,12 @@ static void populate_write(struct object *obj, char *p)
 	     madvise(p, object_len(obj), MADV_POPULATE_WRITE));
 }
 
-static double populate_present(struct object *obj)
+static double touch_populating(struct object *obj)
 {
-	object_fill(obj);
 	return time_touch(obj, populate_read);
 }
 
-static double populate_present_write(struct object *obj)
-{
-	object_fill(obj);
-	return time_touch(obj, populate_write);
-}
-
-static double populate_fresh(struct object *obj)
+static double touch_populating_writable(struct object *obj)
 {
 	return time_touch(obj, populate_write);
 }
@@ -201,7 +183,6 @@ static double map_populate(struct object *obj)
 	double time;
 	char *p;
 
-	object_fill(obj);
 	start();
 	p = object_map(obj, MAP_POPULATE);
 	time = stop();
@@ -257,45 +238,32 @@ static double time_io(struct object *obj, size_t len, bool writing)
 
 static double read_4k(struct object *obj)
 {
-	object_fill(obj);
 	return time_io(obj, 4096, false);
 }
 
 static double read_64k(struct object *obj)
 {
-	object_fill(obj);
 	return time_io(obj, 65536, false);
 }
 
 static double read_1m(struct object *obj)
 {
-	object_fill(obj);
 	return time_io(obj, MIB, false);
 }
 
 static double write_4k(struct object *obj)
 {
-	object_fill(obj);
 	return time_io(obj, 4096, true);
 }
 
 static double write_64k(struct object *obj)
 {
-	object_fill(obj);
 	return time_io(obj, 65536, true);
 }
 
 static double write_1m(struct object *obj)
 {
-	object_fill(obj);
 	return time_io(obj, MIB, true);
-}
-
-static double write_4k_logged(struct object *obj)
-{
-	object_fill(obj);
-	object_log_anew(obj);
-	return time_io(obj, 4096, true);
 }
 
 static double punch_mapped(struct object *obj)
@@ -318,36 +286,43 @@ static const struct page_operation {
 	const char *name;
 	double (*run)(struct object *obj);
 	unsigned int needs;
+	/* What is done to a new object before; or NULL: it stays all holes. */
+	void (*prepare)(struct object *obj);
 	const char *unit;
 	size_t nr_pages;
 } page_operations[] = {
-#define PAGES(name, run, needs)	{ name, run, needs, PER_PAGE, NR_PAGES }
-#define MANY(name, run, needs)	{ name, run, needs, PER_PAGE, NR_MANY }
-#define CALLS(name, run)	{ name, run, 0, PER_CALL, NR_PAGES }
+#define PAGES(name, run, needs, prepare)				\
+	{ name, run, needs, prepare, PER_PAGE, NR_PAGES }
+#define MANY(name, run, needs, prepare)					\
+	{ name, run, needs, prepare, PER_PAGE, NR_MANY }
+#define CALLS(name, run)	{ name, run, 0, NULL, PER_CALL, NR_PAGES }
 	CALLS("mmap + munmap, untouched", map_untouched),
-	PAGES("first write, fresh", write_fresh, HOLES),
-	PAGES("first write, empty pool", write_fresh_system, HOLES | POOL),
-	MANY("first read, sequential", read_present, KEEPS),
-	MANY("first read, random", read_random, KEEPS),
-	PAGES("first write, sequential", write_present, KEEPS),
-	PAGES("first write, random", write_random, KEEPS),
-	PAGES("first write, logged", write_logged, KEEPS),
-	PAGES("write after read", write_after_read, KEEPS),
-	PAGES("write after cleaning", write_after_clean, TRACKS),
-	PAGES("MADV_POPULATE_READ", populate_present, KEEPS | COMMON),
-	PAGES("MADV_POPULATE_WRITE", populate_present_write, KEEPS | COMMON),
-	PAGES("MADV_POPULATE_WRITE, fresh", populate_fresh, HOLES),
-	PAGES("MAP_POPULATE", map_populate, KEEPS | COMMON | AGAIN),
-	MANY("munmap, touched", unmap_touched, 0),
+	PAGES("first write, fresh", touch_writing, HOLES, NULL),
+	PAGES("first write, empty pool", write_fresh_system, HOLES | POOL, NULL),
+	MANY("first read, sequential", touch_reading, KEEPS, object_fill),
+	MANY("first read, random", read_random, KEEPS, object_fill),
+	PAGES("first write, sequential", touch_writing, KEEPS, object_fill),
+	PAGES("first write, random", touch_writing_random, KEEPS, object_fill),
+	PAGES("first write, logged", touch_writing, KEEPS, fill_logged),
+	PAGES("write after read", write_after_read, KEEPS, fill_logged),
+	PAGES("write after cleaning", write_after_clean, TRACKS, NULL),
+	PAGES("MADV_POPULATE_READ", touch_populating, KEEPS | COMMON,
+	      object_fill),
+	PAGES("MADV_POPULATE_WRITE", touch_populating_writable, KEEPS | COMMON,
+	      object_fill),
+	PAGES("MADV_POPULATE_WRITE, fresh", touch_populating_writable, HOLES,
+	      NULL),
+	PAGES("MAP_POPULATE", map_populate, KEEPS | COMMON | AGAIN, object_fill),
+	MANY("munmap, touched", unmap_touched, 0, NULL),
 	CALLS("fork + exit, 8 MiB touched", fork_touched),
-	PAGES("read(2), 4K", read_4k, IO),
-	PAGES("read(2), 64K", read_64k, IO),
-	PAGES("read(2), 1M", read_1m, IO),
-	PAGES("write(2), 4K", write_4k, IO),
-	PAGES("write(2), 64K", write_64k, IO),
-	PAGES("write(2), 1M", write_1m, IO),
-	PAGES("write(2), 4K, logged", write_4k_logged, IO),
-	PAGES("discard, mapped", punch_mapped, PUNCHES),
+	PAGES("read(2), 4K", read_4k, IO, object_fill),
+	PAGES("read(2), 64K", read_64k, IO, object_fill),
+	PAGES("read(2), 1M", read_1m, IO, object_fill),
+	PAGES("write(2), 4K", write_4k, IO, object_fill),
+	PAGES("write(2), 64K", write_64k, IO, object_fill),
+	PAGES("write(2), 1M", write_1m, IO, object_fill),
+	PAGES("write(2), 4K, logged", write_4k, IO, fill_logged),
+	PAGES("discard, mapped", punch_mapped, PUNCHES, NULL),
 };
 
 static void page_operation(const struct page_operation *op,
@@ -372,6 +347,8 @@ static void page_operation(const struct page_operation *op,
 			no_result("the kernel has it not");
 			return;
 		}
+		if (op->prepare)
+			op->prepare(&obj);
 		value = op->run(&obj);
 		object_destroy(&obj);
 		if (i >= 0)

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Where the instructions are that `make bench` counts: per function of the guest's
+# kernel, for the device next to a peer.
+#
+# Usage: profile.sh, with in the environment:
+#   OPERATIONS='write after read; ...'  which of the benchmark's, by name;
+#                 default: those whose goal is not met
+#   KERNEL=6.12   on which kernel
+#   TIMEOUT=600   seconds that the guest may take
+#   SAVE=1        put the table into module/doc, too
+# Stdout gets a table for each operation: instructions per page in each function,
+# on the device and on memfd, and what the module and the core add up to. It is
+# Markdown, and left in the cache, in bench/profile.md.
+# Needs QEMU 9.1, for its plugins.
+# Exit status: 0, or 1: the guest failed.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/debs.sh"
+. "$(dirname "$0")/qemu.sh"
+
+export KERNEL=${KERNEL:-6.12} TIMEOUT=${TIMEOUT:-600}
+OPERATIONS=${OPERATIONS:-first read, random; first write, sequential; write after read; write after cleaning;
+	munmap, touched; write(2), 4K}
+OUT=$CACHE/bench
+
+# Each operation on the device, and on memfd, as arguments for the program.
+arguments()
+{
+	tr ';' '\n' <<<"$OPERATIONS" | while read -r operation; do
+		[ -z "$operation" ] || printf "'%s' device '%s' memfd " "$operation" "$operation"
+	done
+}
+
+need gcc:gcc python3:/usr/bin/python3
+use_qemu x86_64
+mkdir -p "$OUT/profile"
+gcc -shared -fPIC -O2 -Wall -o "$OUT/profile/plugin.so" "$TOP/scripts/profile-plugin.c"
+program=$("$TOP/scripts/build.sh" "$KERNEL" module bench | tail -n 1)/bench
+say "counting: $(tr -s '\n\t' ' ' <<<"$OPERATIONS")"
+CALLER=$TOP RW='' PARAMS=pool_size=1G ICOUNT=1 RUN=$OUT/profile \
+	PLUGIN=$OUT/profile/plugin.so,out=$OUT/profile/counts \
+	CMD="echo 0 >/proc/sys/kernel/kptr_restrict; cat /proc/kallsyms >/run/mmapdemo/symbols
+		setarch -R $program profile $(arguments)" \
+	"$TOP/scripts/vm.sh" </dev/null >"$OUT/profile/figures" || die "the guest failed"
+/usr/bin/python3 "$TOP/scripts/profile.py" "$OUT/profile" >"$OUT/profile.md"
+cat "$OUT/profile.md"
+[ -z "${SAVE-}" ] || cp "$OUT/profile.md" "$TOP/module/doc/profile.md"
