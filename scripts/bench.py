@@ -40,10 +40,11 @@ NOTES = {
 device: fault_mode=map_pages; insert: fault_mode=insert; shared and private:
 anonymous memory; udmabuf: a memfd's pages by /dev/udmabuf; vgem: a buffer of
 /dev/dri/card0. The pages of "first" operations are present and not mapped, except
-where it says "fresh". "logged": the device's pages were clean, each write enters
-its dirty log. "write after cleaning" is after fsync on the device, and after a
-reset of the soft-dirty bits elsewhere; "after read" only the device has a fault. A
-random read finds no neighbour mapped.""",
+where it says "fresh"; they came one by one, or where it says so by write(2) of 1M.
+"logged": the device's pages were clean, each write enters its dirty log. "write
+after cleaning" is after fsync on the device, and after a reset of the soft-dirty
+bits elsewhere; "after read" only the device has a fault. A random read finds no
+neighbour mapped.""",
     "dirty": """\
 device: MMAPDEMO_IOC_DIRTY_LOG; memfd: /proc/self/pagemap with its soft-dirty bits,
 and clear_refs; PAGEMAP_SCAN: that ioctl, on a memfd under userfaultfd. No two dirty

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # All static checks: what the kernel's own tools say of the module, the suites
-# and the selftests, and what shellcheck and Python say of the scripts.
+# and the selftests, what shellcheck and Python say of the scripts, and whether
+# the patches apply.
 #
 # Usage: check.sh [CHECK...]     default: all that checks() below lists
 # The tools are those of Linux 6.12, or build for it; checkpatch is taken from
@@ -26,6 +27,7 @@ checks()
 	coccicheck|coccicheck|^[^ ]+:[0-9]+:[0-9]+-[0-9]+:
 	shellcheck|shellcheck|: (note|warning|error):
 	python|Python's compiler|: error:
+	patches|patches that apply|: error:
 	TABLE
 }
 
@@ -266,6 +268,17 @@ check_python()
 	done
 }
 
+# A patch that no longer applies would be noticed by whoever needs it.
+check_patches()
+{
+	local file
+
+	for file in "$TOP"/selftests/mutants/*.patch "$TOP"/module/doc/*.patch; do
+		patch -s -f --dry-run -d "$TOP" -p1 <"$file" >/dev/null ||
+			printf '%s: error: it does not apply\n' "${file#"$TOP/"}"
+	done
+}
+
 # ---------------------------------------------------------------------------
 
 # run_check NAME LABEL PATTERN - adds to TOTAL
@@ -298,7 +311,7 @@ fi
 
 need rsync:rsync make:make gcc:gcc libc6-dev:/usr/include/stdio.h perl:perl bison:bison flex:flex \
 	bc:bc libelf-dev:/usr/include/libelf.h sparse:sparse coccinelle:spatch \
-	shellcheck:shellcheck python3:/usr/bin/python3
+	shellcheck:shellcheck python3:/usr/bin/python3 patch:patch
 SOURCE=$(kselftest_source)
 OUT=$CACHE/build/$(printf %s "$TOP" | sha256sum | cut -c1-8)/check
 mkdir -p "$OUT"

@@ -50,6 +50,17 @@ static void fill_logged(struct object *obj)
 	object_log_anew(obj);
 }
 
+/* By write(2): whoever keeps pages in larger pieces can do so here. */
+static void fill_in_one_go(struct object *obj)
+{
+	static char data[MIB];
+	size_t pos;
+
+	memset(data, 1, MIB);
+	for (pos = 0; pos < object_len(obj); pos += MIB)
+		must("write", pwrite(obj->fd, data, MIB, pos));
+}
+
 static double map_untouched(struct object *obj)
 {
 	const int calls = 2048;
@@ -301,6 +312,8 @@ static const struct page_operation {
 	PAGES("first write, empty pool", write_fresh_system, HOLES | POOL, NULL),
 	MANY("first read, sequential", touch_reading, KEEPS, object_fill),
 	MANY("first read, random", read_random, KEEPS, object_fill),
+	MANY("first read, sequential, of 1M writes", touch_reading, IO, fill_in_one_go),
+	MANY("first read, random, of 1M writes", read_random, IO, fill_in_one_go),
 	PAGES("first write, sequential", touch_writing, KEEPS, object_fill),
 	PAGES("first write, random", touch_writing_random, KEEPS, object_fill),
 	PAGES("first write, logged", touch_writing, KEEPS, fill_logged),
