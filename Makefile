@@ -36,7 +36,7 @@ help:	## this list
 	@echo "  CMD='...'      vm: run this instead of a shell; make fails when it does"
 	@echo '  RW=1           vm: keep what is written below the current directory'
 	@echo '  KERNEL=6.12    vm, kernel: which one; kernel with a wrong name lists them'
-	@echo "  KERNELS='...'  test, kunit, ...: on which (test: 6.12-debug 6.12)"
+	@echo "  KERNELS='...'  test, kunit, ...: on which (test: 6.12-debug 7.3 6.12 6.1)"
 	@echo "  TESTS='...'    test: these selftests alone, as in TESTS='mapping dirty'"
 	@echo '  REUSE=1        branches, coverage, bench: of the last run'
 	@echo '  SAVE=1         bench, profile: tables and charts into module/doc, too'
@@ -73,10 +73,10 @@ vm:	## a shell in the same guest, with your files and /dev/mmapdemo
 check:	## static checks: checkpatch, sparse, coccicheck, gcc, clang, ...
 	@scripts/check.sh
 
-test:	## all tests, on a kernel with every debugging aid and on Debian's
+test:	## all tests, on 6.1, 6.12, 7.3, and with every debugging aid
 	@scripts/test.sh
 
-matrix:	## all tests on all kernels, and a table
+matrix:	## the same, and on 7.3 with mmap_prepare; and a table
 	@scripts/matrix.sh
 
 matrix-full:	## the same, and on arm64 (4K and 64K pages) and 32-bit x86

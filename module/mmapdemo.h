@@ -27,7 +27,7 @@
  *    | store ------>|
  *    |              | do_shared_fault
  *    |              |---- ->fault ----------->|
- *    |              |                         |-- grab --->|
+ *    |              |                         |-- make --->|
  *    |              |                         |            |- get ----->|
  *    |              |                         |            |<- zeroed --|
  *    |              |                         |            | insert into

@@ -5,7 +5,8 @@
 # kernel once, runs everything there, and sums up.
 #
 # Usage: test.sh, with in the environment:
-#   KERNELS='6.12-debug 6.12'  on which kernels; 7.3+mmap_prepare is 7.3 with
+#   KERNELS='6.12-debug 7.3 6.12 6.1'
+#                              on which kernels; 7.3+mmap_prepare is 7.3 with
 #                              the module's mmap_hook=mmap_prepare, 6.12+i386
 #                              is 6.12 with programs of 32 bits
 #   TIMEOUT=2400               seconds that each guest may take
@@ -18,7 +19,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-KERNELS=${KERNELS:-6.12-debug 6.12}
+KERNELS=${KERNELS:-6.12-debug 7.3 6.12 6.1}
 export TIMEOUT=${TIMEOUT:-2400} CHECK_LEAKS=1 CALLER=$TOP
 PASSED=0 FAILED=0 SKIPPED=0
 
