@@ -85,6 +85,26 @@ static size_t chunk_len(loff_t pos, size_t count, loff_t size)
 }
 
 /*
+ * Copies up to the byte that cannot be written: a copy by itself may stop some
+ * bytes before it (arm64), so it goes on until nothing is copied, as
+ * copy_page_to_iter() does. Without copy_to_iter()'s check: that is for objects
+ * of the slab. Return: bytes copied.
+ */
+static size_t copy_writable(struct folio *folio, size_t offset, size_t len,
+			    struct iov_iter *to)
+{
+	void *from = kmap_local_folio(folio, offset);
+	size_t copied = 0, n;
+
+	do {
+		n = _copy_to_iter(from + copied, len - copied, to);
+		copied += n;
+	} while (unlikely(n && copied < len));
+	kunmap_local(from);
+	return copied;
+}
+
+/*
  * Copies up to @len bytes of *@folio, the page at @pos or NULL for a hole, to the
  * user. Return: how many, which is less after a fault on the user's side;
  * -EIO: the page is poisoned.
@@ -92,9 +112,6 @@ static size_t chunk_len(loff_t pos, size_t count, loff_t size)
 static ssize_t read_chunk(struct mmapdemo_store *store, struct folio **folio,
 			  loff_t pos, size_t len, struct iov_iter *to)
 {
-	size_t copied;
-	void *from;
-
 	/*
 	 * A hole reads as zeros, and stays a hole. Like tmpfs, which finds the
 	 * copy faster than clear_user(): that can also stop at another byte, if
@@ -110,11 +127,7 @@ static ssize_t read_chunk(struct mmapdemo_store *store, struct folio **folio,
 	/* What was written through a user mapping must be seen. */
 	if (mapping_writably_mapped(mmapdemo_store_mapping(store)))
 		flush_dcache_folio(*folio);
-	/* Without copy_to_iter()'s check: that is for objects of the slab. */
-	from = kmap_local_folio(*folio, offset_in_page(pos));
-	copied = _copy_to_iter(from, len, to);
-	kunmap_local(from);
-	return copied;
+	return copy_writable(*folio, offset_in_page(pos), len, to);
 }
 
 /*
