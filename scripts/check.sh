@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # All static checks: what the kernel's own tools say of the module, the suites
-# and the selftests, what shellcheck and Python say of the scripts, and whether
-# the patches apply.
+# and the selftests, what shellcheck and Python say of the scripts, whether the
+# patches apply, and whether man can format the man page and gcc compile its
+# examples.
 #
 # Usage: check.sh [CHECK...]     default: all that checks() below lists
 # The tools are those of Linux 6.12, or build for it; checkpatch is taken from
@@ -28,6 +29,7 @@ checks()
 	shellcheck|shellcheck|: (note|warning|error):
 	python|Python's compiler|: error:
 	patches|patches that apply|: error:
+	manpage|man --warnings|(warning|error):
 	TABLE
 }
 
@@ -279,6 +281,28 @@ check_patches()
 	done
 }
 
+# The command is the one that the Linux man-pages project checks its pages with.
+check_manpage()
+{
+	local page=$TOP/module/doc/mmapdemo.4 dir=$OUT/manpage
+
+	{ LC_ALL=C.UTF-8 man --warnings -E UTF-8 -l -Tutf8 -Z "$page" >/dev/null; } 2>&1 || return
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	man_examples "$dir" <"$page"
+	gcc -fsyntax-only -Wall -Wextra -I "$TOP/module/uapi" "$dir"/*.c 2>&1
+}
+
+# man_examples DIRECTORY - the programs of a man page on stdin, marked and named
+# as the Linux man-pages project does it, each in a file of its name
+man_examples()
+{
+	awk -v dir="$1" '
+		/^\.\\" SRC BEGIN/	{ gsub(/[()]/, "", $4); file = dir "/" $4 }
+		/^\.\\" SRC END/	{ file = "" }
+		file && !/^\./		{ gsub(/\\-/, "-"); gsub(/\\e/, "\\"); print >file }'
+}
+
 # ---------------------------------------------------------------------------
 
 # run_check NAME LABEL PATTERN - adds to TOTAL
@@ -311,7 +335,7 @@ fi
 
 need rsync:rsync make:make gcc:gcc libc6-dev:/usr/include/stdio.h perl:perl bison:bison flex:flex \
 	bc:bc libelf-dev:/usr/include/libelf.h sparse:sparse coccinelle:spatch \
-	shellcheck:shellcheck python3:/usr/bin/python3 patch:patch
+	shellcheck:shellcheck python3:/usr/bin/python3 patch:patch man-db:man groff-base:groff
 SOURCE=$(kselftest_source)
 OUT=$CACHE/build/$(printf %s "$TOP" | sha256sum | cut -c1-8)/check
 mkdir -p "$OUT"
