@@ -49,7 +49,7 @@ measure()
 {
 	local program
 
-	use_qemu x86_64
+	ICOUNT=1 use_qemu x86_64
 	program=$("$TOP/scripts/build.sh" "$KERNEL" module bench | tail -n 1)/bench
 	rm -f "$OUT/figures"
 	say "one CPU, by instructions"

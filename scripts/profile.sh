@@ -17,8 +17,6 @@
 # Exit status: 0, or 1: the guest failed.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/debs.sh"
-. "$(dirname "$0")/qemu.sh"
 
 export KERNEL=${KERNEL:-6.12} TIMEOUT=${TIMEOUT:-600}
 OPERATIONS=${OPERATIONS:-first read, random; first write, sequential; write after read; write after cleaning;
@@ -33,8 +31,7 @@ arguments()
 	done
 }
 
-need gcc:gcc python3:/usr/bin/python3
-use_qemu x86_64
+need gcc:gcc libc6-dev:/usr/include/stdio.h python3:/usr/bin/python3
 mkdir -p "$OUT/profile"
 gcc -shared -fPIC -O2 -Wall -o "$OUT/profile/plugin.so" "$TOP/scripts/profile-plugin.c"
 program=$("$TOP/scripts/build.sh" "$KERNEL" module bench | tail -n 1)/bench

@@ -56,6 +56,8 @@ test_kernel()
 	*+i386) export PROGRAMS=i386 ;;
 	*+*) params=mmap_hook=${name#*+} ;;
 	esac
+	# The results are where the next run of any tree will put its own.
+	lock "results-$name"
 	ksrc=$(kselftest_source)
 	say "$name: building module and tests"
 	out=$(STRICT=1 "$TOP/scripts/build.sh" "$kernel" module selftests)
