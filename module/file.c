@@ -109,8 +109,9 @@ static size_t copy_writable(struct folio *folio, size_t offset, size_t len,
  * user. Return: how many, which is less after a fault on the user's side;
  * -EIO: the page is poisoned.
  */
-static ssize_t read_chunk(struct mmapdemo_store *store, struct folio **folio,
-			  loff_t pos, size_t len, struct iov_iter *to)
+static __always_inline ssize_t
+read_chunk(struct mmapdemo_store *store, struct folio **folio, loff_t pos,
+	   size_t len, struct iov_iter *to)
 {
 	/*
 	 * A hole reads as zeros, and stays a hole. Like tmpfs, which finds the
@@ -171,8 +172,9 @@ static struct folio *write_hole(struct mmapdemo_store *store, loff_t pos,
  * if it is a hole. Return: how many, which is less after a fault on the user's
  * side; -EIO, and as write_hole().
  */
-static ssize_t write_chunk(struct mmapdemo_store *store, struct folio **folio,
-			   loff_t pos, size_t len, struct iov_iter *from)
+static __always_inline ssize_t
+write_chunk(struct mmapdemo_store *store, struct folio **folio, loff_t pos,
+	    size_t len, struct iov_iter *from)
 {
 	size_t copied;
 
