@@ -50,15 +50,33 @@ static void fill_logged(struct object *obj)
 	object_log_anew(obj);
 }
 
+/* What read(2) and write(2) take, touched before it is measured. */
+static char *io_buffer(void)
+{
+	static char *buffer;
+
+	if (!buffer)
+		buffer = aligned_alloc(page_size, MIB);
+	return memset(buffer, 1, MIB);
+}
+
+/* All of it through read(2), or write(2), @len bytes at a time. */
+static void io_pages(struct object *obj, char *buffer, size_t len, bool writing)
+{
+	size_t pos;
+
+	for (pos = 0; pos < object_len(obj); pos += len) {
+		if (writing)
+			must("write", pwrite(obj->fd, buffer, len, pos));
+		else
+			must("read", pread(obj->fd, buffer, len, pos));
+	}
+}
+
 /* By write(2): whoever keeps pages in larger pieces can do so here. */
 static void fill_in_one_go(struct object *obj)
 {
-	static char data[MIB];
-	size_t pos;
-
-	memset(data, 1, MIB);
-	for (pos = 0; pos < object_len(obj); pos += MIB)
-		must("write", pwrite(obj->fd, data, MIB, pos));
+	io_pages(obj, io_buffer(), MIB, true);
 }
 
 static double map_untouched(struct object *obj)
@@ -228,22 +246,12 @@ static double fork_touched(struct object *obj)
 	return time;
 }
 
-/* Through read(2), or write(2), @len bytes at a time. */
 static double time_io(struct object *obj, size_t len, bool writing)
 {
-	static char *buffer;
-	size_t pos;
+	char *buffer = io_buffer();
 
-	if (!buffer)
-		buffer = aligned_alloc(page_size, MIB);
-	memset(buffer, 1, MIB);
 	start();
-	for (pos = 0; pos < object_len(obj); pos += len) {
-		if (writing)
-			must("write", pwrite(obj->fd, buffer, len, pos));
-		else
-			must("read", pread(obj->fd, buffer, len, pos));
-	}
+	io_pages(obj, buffer, len, writing);
 	return stop() / obj->nr_pages;
 }
 
