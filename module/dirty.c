@@ -20,6 +20,7 @@
 #include <linux/sched.h>
 
 #include "mmapdemo.h"
+#include "trace.h"
 
 /**
  * mmapdemo_dirty_set_locked() - put a page that is in the store into the log
@@ -35,6 +36,7 @@ void mmapdemo_dirty_set_locked(struct mmapdemo_store *store,
 	lockdep_assert_held(&xas->xa->xa_lock);
 	if (folio_test_set_dirty(folio))
 		return;
+	trace_mmapdemo_dirty(folio->index);
 	xas_set_mark(xas, PAGECACHE_TAG_DIRTY);
 	WRITE_ONCE(store->nr_dirty, store->nr_dirty + 1);
 	mmapdemo_stat_inc(STAT_DIRTIED);
@@ -118,6 +120,7 @@ static bool dirty_clean_folio(struct mmapdemo_store *store, struct folio *folio)
 		folio_mkclean(folio);
 		xa_lock_irq(&mapping->i_pages);
 		mmapdemo_dirty_drop_locked(store, folio);
+		trace_mmapdemo_clean(folio->index);
 		xa_unlock_irq(&mapping->i_pages);
 		clean = true;
 	}

@@ -30,6 +30,7 @@
 #include <linux/sched.h>
 
 #include "mmapdemo.h"
+#include "trace.h"
 
 static struct vfsmount *store_mnt;
 
@@ -139,6 +140,7 @@ static int store_insert(struct mmapdemo_store *store, pgoff_t pgoff,
 		xas_store(&xas, folio);
 		if (!xas_error(&xas)) {
 			mapping->nrpages++;
+			trace_mmapdemo_make(pgoff);
 			if (dirty)
 				mmapdemo_dirty_set_locked(store, folio, &xas);
 		}
@@ -376,6 +378,7 @@ unsigned long mmapdemo_store_discard(struct mmapdemo_store *store,
 	/* Most PTEs go here, in one walk over the VMAs, not one per page. */
 	unmap_mapping_pages(mapping, start, end - start, false);
 	removed = store_remove_range(store, start, end);
+	trace_mmapdemo_discard(start, end, removed);
 	filemap_invalidate_unlock(mapping);
 	return removed;
 }
@@ -397,7 +400,9 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_discard);
 void mmapdemo_store_resize(struct mmapdemo_store *store, loff_t size)
 {
 	struct address_space *mapping = mmapdemo_store_mapping(store);
+	loff_t old_size = i_size_read(store->inode);
 	pgoff_t end = size >> PAGE_SHIFT;
+	unsigned long removed;
 
 	filemap_invalidate_lock(mapping);
 	/*
@@ -407,13 +412,14 @@ void mmapdemo_store_resize(struct mmapdemo_store *store, loff_t size)
 	 */
 	i_size_write(store->inode, size);
 	unmap_mapping_pages(mapping, end, ULONG_MAX - end, true);
-	store_remove_range(store, end, ULONG_MAX);
+	removed = store_remove_range(store, end, ULONG_MAX);
 	/*
 	 * Once more for private copies: one that was being made of a page
 	 * during the first pass was in no page table yet. With the page gone
 	 * there can be no further ones (as mm/truncate.c, truncate_pagecache()).
 	 */
 	unmap_mapping_pages(mapping, end, ULONG_MAX - end, true);
+	trace_mmapdemo_resize(old_size, size, removed);
 	filemap_invalidate_unlock(mapping);
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_resize);

@@ -19,6 +19,7 @@
 #include <linux/mm.h>
 
 #include "mmapdemo.h"
+#include "trace.h"
 
 /* Pages that go into page tables at a time; an array of this is on the stack. */
 #define INSERT_BATCH	16
@@ -30,19 +31,25 @@ static struct mmapdemo_store *vma_store(const struct vm_area_struct *vma)
 	return &mmapdemo_device(vma->vm_file)->store;
 }
 
-static bool fault_is_shared_write(const struct vm_fault *vmf)
+/* Return: whether it is a write to a shared mapping. */
+static bool fault_count(const struct vm_fault *vmf)
 {
-	return vmf->flags & FAULT_FLAG_WRITE && vmf->vma->vm_flags & VM_SHARED;
+	if (!(vmf->flags & FAULT_FLAG_WRITE)) {
+		mmapdemo_stat_inc(STAT_FAULT_READ);
+		return false;
+	}
+	if (vmf->vma->vm_flags & VM_SHARED) {
+		mmapdemo_stat_inc(STAT_FAULT_WRITE);
+		return true;
+	}
+	mmapdemo_stat_inc(STAT_FAULT_COW);
+	return false;
 }
 
-static void fault_count(const struct vm_fault *vmf)
+static void fault_sigbus(const struct vm_fault *vmf, enum mmapdemo_stat reason)
 {
-	if (!(vmf->flags & FAULT_FLAG_WRITE))
-		mmapdemo_stat_inc(STAT_FAULT_READ);
-	else if (vmf->vma->vm_flags & VM_SHARED)
-		mmapdemo_stat_inc(STAT_FAULT_WRITE);
-	else
-		mmapdemo_stat_inc(STAT_FAULT_COW);
+	mmapdemo_stat_inc(reason);
+	trace_mmapdemo_sigbus(vmf, reason);
 }
 
 /*
@@ -51,31 +58,30 @@ static void fault_count(const struct vm_fault *vmf)
  * (mm/oom_kill.c, pagefault_out_of_memory()). It is right only where the page
  * allocator itself failed, after the OOM killer has made room.
  */
-static vm_fault_t fault_error(int err)
+static vm_fault_t fault_error(const struct vm_fault *vmf, int err)
 {
 	switch (err) {
 	case -ENOMEM:
 		return VM_FAULT_OOM;
 	case -ENOSPC:
-		mmapdemo_stat_inc(STAT_SIGBUS_CAP);
+		fault_sigbus(vmf, STAT_SIGBUS_CAP);
 		return VM_FAULT_SIGBUS;
 	default:
-		mmapdemo_stat_inc(STAT_SIGBUS_SIZE);
+		fault_sigbus(vmf, STAT_SIGBUS_SIZE);
 		return VM_FAULT_SIGBUS;
 	}
 }
 
 /*
- * The page of a fault, locked.
+ * The page of a fault, locked; if it is made, in the dirty log or not.
  *
  * By vmf->pgoff, never by address: after a partial munmap or an mremap the
  * start of the VMA is not where it was. And the size is checked here, not in
  * ->mmap: mremap lets a mapping grow without asking.
  */
-static struct folio *fault_find_or_make(struct vm_fault *vmf)
+static struct folio *fault_find_or_make(struct vm_fault *vmf, bool dirty)
 {
 	struct mmapdemo_store *store = vma_store(vmf->vma);
-	bool dirty = fault_is_shared_write(vmf);
 	struct folio *folio;
 
 	do {
@@ -96,12 +102,11 @@ static struct folio *fault_find_or_make(struct vm_fault *vmf)
 /* The same; or NULL and what ->fault returns in *@ret. */
 static struct folio *fault_grab(struct vm_fault *vmf, vm_fault_t *ret)
 {
-	struct folio *folio;
+	struct folio *folio = fault_find_or_make(vmf, fault_count(vmf));
 
-	fault_count(vmf);
-	folio = fault_find_or_make(vmf);
 	if (IS_ERR(folio)) {
-		*ret = fault_error(PTR_ERR(folio));
+		*ret = fault_error(vmf, PTR_ERR(folio));
+		trace_mmapdemo_fault(vmf, *ret);
 		return NULL;
 	}
 	/*
@@ -112,10 +117,12 @@ static struct folio *fault_grab(struct vm_fault *vmf, vm_fault_t *ret)
 	if (unlikely(folio_test_hwpoison(folio))) {
 		folio_unlock(folio);
 		folio_put(folio);
-		mmapdemo_stat_inc(STAT_SIGBUS_POISON);
+		fault_sigbus(vmf, STAT_SIGBUS_POISON);
 		*ret = VM_FAULT_HWPOISON;
+		trace_mmapdemo_fault(vmf, VM_FAULT_HWPOISON);
 		return NULL;
 	}
+	trace_mmapdemo_fault(vmf, VM_FAULT_LOCKED);
 	return folio;
 }
 
@@ -182,7 +189,9 @@ static vm_fault_t mmapdemo_map_pages(struct vm_fault *vmf, pgoff_t start,
 {
 	vm_fault_t ret;
 
-	ret = filemap_map_pages(vmf, start, around_last(vmf, start, end));
+	end = around_last(vmf, start, end);
+	ret = filemap_map_pages(vmf, start, end);
+	trace_mmapdemo_map_pages(vmf, start, end, ret);
 	if (ret & VM_FAULT_NOPAGE)
 		mmapdemo_stat_inc(STAT_MAP_PAGES);
 	return ret;
@@ -221,6 +230,7 @@ static vm_fault_t mmapdemo_page_mkwrite(struct vm_fault *vmf)
 	}
 	if (folio->mapping != file->f_mapping) {
 		folio_unlock(folio);
+		trace_mmapdemo_mkwrite(vmf, VM_FAULT_NOPAGE);
 		return VM_FAULT_NOPAGE;
 	}
 	/*
@@ -229,6 +239,7 @@ static vm_fault_t mmapdemo_page_mkwrite(struct vm_fault *vmf)
 	 * is our ->dirty_folio. A driver that keeps another has this place.
 	 */
 	mmapdemo_dirty_folio(folio->mapping, folio);
+	trace_mmapdemo_mkwrite(vmf, VM_FAULT_LOCKED);
 	return VM_FAULT_LOCKED;
 }
 
@@ -259,16 +270,17 @@ static unsigned long insert_collect(struct mmapdemo_store *store, pgoff_t pgoff,
 }
 
 /*
- * Puts the present pages of [@start, @end) into the page table. Return: 0,
- * -ENOMEM, or what else vm_insert_pages() finds wrong.
+ * Puts the present pages of [@start, @end) into the page table. Return: how
+ * many; -ENOMEM, or what else vm_insert_pages() finds wrong.
  *
  * A PTE that is already there is left alone (-EBUSY): another thread, or an
  * earlier window, was first.
  */
-static int insert_window(struct vm_area_struct *vma, pgoff_t start, pgoff_t end)
+static long insert_window(struct vm_area_struct *vma, pgoff_t start, pgoff_t end)
 {
 	struct mmapdemo_store *store = vma_store(vma);
 	struct page *pages[INSERT_BATCH];
+	long inserted = 0;
 
 	while (start < end) {
 		unsigned long max = min_t(pgoff_t, end - start, INSERT_BATCH);
@@ -283,10 +295,11 @@ static int insert_window(struct vm_area_struct *vma, pgoff_t start, pgoff_t end)
 		if (err && err != -EBUSY)
 			return err;
 		mmapdemo_stat_add(STAT_INSERTED, nr - left);
+		inserted += nr - left;
 		/* A hole, or an occupied PTE: step over it. */
 		start += nr - left + (left || nr < max);
 	}
-	return 0;
+	return inserted;
 }
 
 /**
@@ -313,7 +326,7 @@ static vm_fault_t mmapdemo_fault_insert(struct vm_fault *vmf)
 	vm_fault_t ret = 0;
 	struct folio *folio;
 	pgoff_t start, end;
-	int err;
+	long inserted;
 
 	if (vmf->flags & FAULT_FLAG_WRITE)
 		return mmapdemo_fault(vmf);
@@ -327,20 +340,24 @@ static vm_fault_t mmapdemo_fault_insert(struct vm_fault *vmf)
 	start = round_down(vmf->pgoff, window);
 	end = min3(start + window, mmapdemo_store_end(store),
 		   vma->vm_pgoff + vma_pages(vma));
-	err = insert_window(vma, max(start, vma->vm_pgoff), end);
+	start = max(start, vma->vm_pgoff);
+	inserted = insert_window(vma, start, end);
+	trace_mmapdemo_insert(vmf, start, inserted);
 	filemap_invalidate_unlock_shared(mapping);
-	return err ? vmf_error(err) : VM_FAULT_NOPAGE;
+	return inserted < 0 ? vmf_error(inserted) : VM_FAULT_NOPAGE;
 }
 
 /* For a VMA that the core copied: fork, a split, mremap. Not for mmap(2). */
 static void mmapdemo_vma_open(struct vm_area_struct *vma)
 {
 	mmapdemo_stat_inc(STAT_VMA_OPEN);
+	trace_mmapdemo_vma_open(vma->vm_start, vma->vm_end, vma->vm_pgoff);
 }
 
 static void mmapdemo_vma_close(struct vm_area_struct *vma)
 {
 	mmapdemo_stat_inc(STAT_VMA_CLOSE);
+	trace_mmapdemo_vma_close(vma->vm_start, vma->vm_end, vma->vm_pgoff);
 }
 
 #define MMAPDEMO_VM_OPS							\
@@ -388,6 +405,7 @@ int mmapdemo_mmap(struct file *file, struct vm_area_struct *vma)
 		vma->vm_ops = &mmapdemo_vm_ops;
 	}
 	mmapdemo_stat_inc(STAT_MMAP);
+	trace_mmapdemo_mmap(vma->vm_start, vma->vm_end, vma->vm_pgoff);
 	return 0;
 }
 
@@ -411,6 +429,7 @@ static int mmapdemo_vma_mapped(unsigned long start, unsigned long end,
 			       void **private_data)
 {
 	mmapdemo_stat_inc(STAT_MMAP);
+	trace_mmapdemo_mmap(start, end, pgoff);
 	return 0;
 }
 

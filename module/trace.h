@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The tracepoints: /sys/kernel/tracing/events/mmapdemo, for trace-cmd, perf,
+ * bpftrace and scripts/trace.sh.
+ *
+ * Pages are given as pgoff, as the store has them: an address means something
+ * in one process only. Events of a VMA and of a fault come from the task that
+ * maps or touches; those of the store from whoever makes, cleans or removes a
+ * page. They come when it has been done, and those that tell of a page's state
+ * under the lock that protects it, so that their order is the order in which it
+ * happened.
+ *
+ * With nobody listening an event is one no-op instruction (a static key): what
+ * has to be worked out for it is worked out in TP_fast_assign.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM mmapdemo
+
+#if !defined(_MMAPDEMO_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define _MMAPDEMO_TRACE_H
+
+#include <linux/mm.h>
+#include <linux/tracepoint.h>
+
+#include "mmapdemo.h"
+
+#ifndef _MMAPDEMO_TRACE_ONCE
+#define _MMAPDEMO_TRACE_ONCE
+
+/* What ->fault and its kin have answered. */
+enum mmapdemo_outcome {
+	OUTCOME_NONE,		/* nothing: ->map_pages leaves it to ->fault */
+	OUTCOME_PAGE,		/* a page, locked */
+	OUTCOME_MAPPED,		/* it is mapped; or gone again, and is faulted anew */
+	OUTCOME_SIGBUS,
+	OUTCOME_HWPOISON,
+	OUTCOME_OOM,
+};
+
+/* As the counters have it. */
+static inline enum mmapdemo_stat mmapdemo_fault_kind(const struct vm_fault *vmf)
+{
+	if (!(vmf->flags & FAULT_FLAG_WRITE))
+		return STAT_FAULT_READ;
+	return vmf->vma->vm_flags & VM_SHARED ? STAT_FAULT_WRITE : STAT_FAULT_COW;
+}
+
+static inline enum mmapdemo_outcome mmapdemo_outcome(vm_fault_t ret)
+{
+	if (ret & VM_FAULT_LOCKED)
+		return OUTCOME_PAGE;
+	if (ret & VM_FAULT_NOPAGE)
+		return OUTCOME_MAPPED;
+	if (ret & VM_FAULT_SIGBUS)
+		return OUTCOME_SIGBUS;
+	if (ret & VM_FAULT_HWPOISON)
+		return OUTCOME_HWPOISON;
+	return ret & VM_FAULT_OOM ? OUTCOME_OOM : OUTCOME_NONE;
+}
+
+#endif /* _MMAPDEMO_TRACE_ONCE */
+
+/* So that a program that reads the format finds numbers there, not names. */
+TRACE_DEFINE_ENUM(OUTCOME_NONE);
+TRACE_DEFINE_ENUM(OUTCOME_PAGE);
+TRACE_DEFINE_ENUM(OUTCOME_MAPPED);
+TRACE_DEFINE_ENUM(OUTCOME_SIGBUS);
+TRACE_DEFINE_ENUM(OUTCOME_HWPOISON);
+TRACE_DEFINE_ENUM(OUTCOME_OOM);
+TRACE_DEFINE_ENUM(STAT_FAULT_READ);
+TRACE_DEFINE_ENUM(STAT_FAULT_WRITE);
+TRACE_DEFINE_ENUM(STAT_FAULT_COW);
+TRACE_DEFINE_ENUM(STAT_SIGBUS_SIZE);
+TRACE_DEFINE_ENUM(STAT_SIGBUS_CAP);
+TRACE_DEFINE_ENUM(STAT_SIGBUS_POISON);
+
+#define show_outcome(outcome)						\
+	__print_symbolic(outcome,					\
+			 { OUTCOME_NONE,	"none" },		\
+			 { OUTCOME_PAGE,	"page" },		\
+			 { OUTCOME_MAPPED,	"mapped" },		\
+			 { OUTCOME_SIGBUS,	"sigbus" },		\
+			 { OUTCOME_HWPOISON,	"hwpoison" },		\
+			 { OUTCOME_OOM,		"oom" })
+
+#define show_kind(kind)							\
+	__print_symbolic(kind,						\
+			 { STAT_FAULT_READ,	"read" },		\
+			 { STAT_FAULT_WRITE,	"write" },		\
+			 { STAT_FAULT_COW,	"cow" })
+
+#define show_reason(reason)						\
+	__print_symbolic(reason,					\
+			 { STAT_SIGBUS_SIZE,	"size" },		\
+			 { STAT_SIGBUS_CAP,	"cap" },		\
+			 { STAT_SIGBUS_POISON,	"poison" })
+
+DECLARE_EVENT_CLASS(mmapdemo_vma,
+	TP_PROTO(unsigned long start, unsigned long end, pgoff_t pgoff),
+
+	TP_ARGS(start, end, pgoff),
+
+	TP_STRUCT__entry(
+		__field(unsigned long, start)
+		__field(unsigned long, end)
+		__field(unsigned long, pgoff)
+		__field(unsigned long, nr_pages)
+	),
+
+	TP_fast_assign(
+		__entry->start = start;
+		__entry->end = end;
+		__entry->pgoff = pgoff;
+		__entry->nr_pages = (end - start) >> PAGE_SHIFT;
+	),
+
+	TP_printk("start=0x%lx end=0x%lx pgoff=%lu nr_pages=%lu",
+		  __entry->start, __entry->end, __entry->pgoff,
+		  __entry->nr_pages)
+);
+
+/* mmap(2) made a VMA; where it made a neighbour grow, nothing is heard of it. */
+DEFINE_EVENT(mmapdemo_vma, mmapdemo_mmap,
+	TP_PROTO(unsigned long start, unsigned long end, pgoff_t pgoff),
+	TP_ARGS(start, end, pgoff)
+);
+
+/* The core copied a VMA: fork, a split, mremap. */
+DEFINE_EVENT(mmapdemo_vma, mmapdemo_vma_open,
+	TP_PROTO(unsigned long start, unsigned long end, pgoff_t pgoff),
+	TP_ARGS(start, end, pgoff)
+);
+
+/* A VMA goes away. */
+DEFINE_EVENT(mmapdemo_vma, mmapdemo_vma_close,
+	TP_PROTO(unsigned long start, unsigned long end, pgoff_t pgoff),
+	TP_ARGS(start, end, pgoff)
+);
+
+/*
+ * ->fault has found or made the page, and it is locked: the core is going to map
+ * or to copy it. Or there is none.
+ */
+TRACE_EVENT(mmapdemo_fault,
+	TP_PROTO(const struct vm_fault *vmf, vm_fault_t ret),
+
+	TP_ARGS(vmf, ret),
+
+	TP_STRUCT__entry(
+		__field(unsigned long, address)
+		__field(unsigned long, pgoff)
+		__field(unsigned int, kind)
+		__field(unsigned int, outcome)
+	),
+
+	TP_fast_assign(
+		__entry->address = vmf->address;
+		__entry->pgoff = vmf->pgoff;
+		__entry->kind = mmapdemo_fault_kind(vmf);
+		__entry->outcome = mmapdemo_outcome(ret);
+	),
+
+	TP_printk("address=0x%lx pgoff=%lu kind=%s outcome=%s",
+		  __entry->address, __entry->pgoff, show_kind(__entry->kind),
+		  show_outcome(__entry->outcome))
+);
+
+/*
+ * fault_mode=insert: ->fault, for a read at pgoff, has put in so many PTEs by
+ * itself, of those pages from first on that were present and had none; or a
+ * negative errno.
+ */
+TRACE_EVENT(mmapdemo_insert,
+	TP_PROTO(const struct vm_fault *vmf, pgoff_t first, long inserted),
+
+	TP_ARGS(vmf, first, inserted),
+
+	TP_STRUCT__entry(
+		__field(unsigned long, address)
+		__field(unsigned long, pgoff)
+		__field(unsigned long, first)
+		__field(long, inserted)
+	),
+
+	TP_fast_assign(
+		__entry->address = vmf->address;
+		__entry->pgoff = vmf->pgoff;
+		__entry->first = first;
+		__entry->inserted = inserted;
+	),
+
+	TP_printk("address=0x%lx pgoff=%lu first=%lu inserted=%ld",
+		  __entry->address, __entry->pgoff, __entry->first,
+		  __entry->inserted)
+);
+
+/*
+ * ->map_pages was offered a window for a read fault at pgoff, and has mapped
+ * what was present of it. With outcome "none" the page of the fault itself was
+ * not, and ->fault follows.
+ */
+TRACE_EVENT(mmapdemo_map_pages,
+	TP_PROTO(const struct vm_fault *vmf, pgoff_t first, pgoff_t last,
+		 vm_fault_t ret),
+
+	TP_ARGS(vmf, first, last, ret),
+
+	TP_STRUCT__entry(
+		__field(unsigned long, address)
+		__field(unsigned long, pgoff)
+		__field(unsigned long, first)
+		__field(unsigned long, nr_pages)
+		__field(unsigned int, outcome)
+	),
+
+	TP_fast_assign(
+		__entry->address = vmf->address;
+		__entry->pgoff = vmf->pgoff;
+		__entry->first = first;
+		__entry->nr_pages = last - first + 1;
+		__entry->outcome = mmapdemo_outcome(ret);
+	),
+
+	TP_printk("address=0x%lx pgoff=%lu first=%lu nr_pages=%lu outcome=%s",
+		  __entry->address, __entry->pgoff, __entry->first,
+		  __entry->nr_pages, show_outcome(__entry->outcome))
+);
+
+/*
+ * ->page_mkwrite has answered: "page", and its PTE turns writable; or "mapped",
+ * as the page was discarded meanwhile, and the access faults again.
+ */
+TRACE_EVENT(mmapdemo_mkwrite,
+	TP_PROTO(const struct vm_fault *vmf, vm_fault_t ret),
+
+	TP_ARGS(vmf, ret),
+
+	TP_STRUCT__entry(
+		__field(unsigned long, address)
+		__field(unsigned long, pgoff)
+		__field(unsigned int, outcome)
+	),
+
+	TP_fast_assign(
+		__entry->address = vmf->address;
+		__entry->pgoff = vmf->pgoff;
+		__entry->outcome = mmapdemo_outcome(ret);
+	),
+
+	TP_printk("address=0x%lx pgoff=%lu outcome=%s", __entry->address,
+		  __entry->pgoff, show_outcome(__entry->outcome))
+);
+
+/* A fault is about to end in SIGBUS, or get_user_pages in an error. */
+TRACE_EVENT(mmapdemo_sigbus,
+	TP_PROTO(const struct vm_fault *vmf, unsigned int reason),
+
+	TP_ARGS(vmf, reason),
+
+	TP_STRUCT__entry(
+		__field(unsigned long, address)
+		__field(unsigned long, pgoff)
+		__field(unsigned int, reason)
+	),
+
+	TP_fast_assign(
+		__entry->address = vmf->address;
+		__entry->pgoff = vmf->pgoff;
+		__entry->reason = reason;
+	),
+
+	TP_printk("address=0x%lx pgoff=%lu reason=%s", __entry->address,
+		  __entry->pgoff, show_reason(__entry->reason))
+);
+
+DECLARE_EVENT_CLASS(mmapdemo_page,
+	TP_PROTO(pgoff_t pgoff),
+
+	TP_ARGS(pgoff),
+
+	TP_STRUCT__entry(
+		__field(unsigned long, pgoff)
+	),
+
+	TP_fast_assign(
+		__entry->pgoff = pgoff;
+	),
+
+	TP_printk("pgoff=%lu", __entry->pgoff)
+);
+
+/* A page came into being where there was a hole. */
+DEFINE_EVENT(mmapdemo_page, mmapdemo_make,
+	TP_PROTO(pgoff_t pgoff),
+	TP_ARGS(pgoff)
+);
+
+/* A page entered the dirty log. */
+DEFINE_EVENT(mmapdemo_page, mmapdemo_dirty,
+	TP_PROTO(pgoff_t pgoff),
+	TP_ARGS(pgoff)
+);
+
+/* A page was write-protected and taken out of the log, by a sync or a harvest. */
+DEFINE_EVENT(mmapdemo_page, mmapdemo_clean,
+	TP_PROTO(pgoff_t pgoff),
+	TP_ARGS(pgoff)
+);
+
+/* A range was discarded, and removed pages were in it. */
+TRACE_EVENT(mmapdemo_discard,
+	TP_PROTO(pgoff_t start, pgoff_t end, unsigned long removed),
+
+	TP_ARGS(start, end, removed),
+
+	TP_STRUCT__entry(
+		__field(unsigned long, pgoff)
+		__field(unsigned long, nr_pages)
+		__field(unsigned long, removed)
+	),
+
+	TP_fast_assign(
+		__entry->pgoff = start;
+		__entry->nr_pages = end - start;
+		__entry->removed = removed;
+	),
+
+	TP_printk("pgoff=%lu nr_pages=%lu removed=%lu", __entry->pgoff,
+		  __entry->nr_pages, __entry->removed)
+);
+
+/* The size changed; the pages behind the new end, if any, are removed. */
+TRACE_EVENT(mmapdemo_resize,
+	TP_PROTO(loff_t from, loff_t to, unsigned long removed),
+
+	TP_ARGS(from, to, removed),
+
+	TP_STRUCT__entry(
+		__field(unsigned long, from)
+		__field(unsigned long, to)
+		__field(unsigned long, removed)
+	),
+
+	TP_fast_assign(
+		__entry->from = from >> PAGE_SHIFT;
+		__entry->to = to >> PAGE_SHIFT;
+		__entry->removed = removed;
+	),
+
+	TP_printk("from=%lu to=%lu removed=%lu", __entry->from, __entry->to,
+		  __entry->removed)
+);
+
+#endif /* _MMAPDEMO_TRACE_H */
+
+/* Outside of the guard: define_trace.h reads this file again and again. */
+#undef TRACE_INCLUDE_PATH
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_PATH .
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>
