@@ -7,7 +7,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 
 # The scripts get these as the user typed them: make must not take a $ in CMD
 # for a variable of its own.
-SCRIPT_VARIABLES := KERNEL KERNELS TESTS CMD PARAMS RW TIMEOUT REUSE SAVE STRICT OPERATIONS
+SCRIPT_VARIABLES := KERNEL KERNELS TESTS CMD PARAMS RW TIMEOUT REUSE SAVE STRICT OPERATIONS OUT
 $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)),\
 	$(eval override $v := $$(value $v))$(eval export $v)))
 
@@ -15,7 +15,7 @@ $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)
 export CALLER := $(or $(wildcard $(PWD)),$(CURDIR))
 
 .DEFAULT_GOAL := modules
-.PHONY: help modules headers clean load unload demo vm check test matrix matrix-full
+.PHONY: help modules headers clean load unload demo vm trace check test test-tools matrix matrix-full
 .PHONY: kunit kunit-intree branches mutants coverage faults bench profile kernel
 
 # What stands behind "##" at a target.
@@ -26,23 +26,25 @@ help:	## this list
 	@echo 'mmapdemo: a character device that shows how a driver serves mmap(2)'
 	@echo
 	@echo 'Try it in a virtual machine; nothing touches the kernel that runs here:'
-	@$(call describe,demo vm check test matrix matrix-full kunit kunit-intree \
-		branches mutants coverage faults bench profile kernel)
+	@$(call describe,demo vm trace check test test-tools matrix matrix-full kunit \
+		kunit-intree branches mutants coverage faults bench profile kernel)
 	@echo
 	@echo 'Build it for a kernel, or use it on this machine:'
 	@$(call describe,modules load unload headers clean)
 	@echo
 	@echo 'Variables:'
-	@echo "  CMD='...'      vm: run this instead of a shell; make fails when it does"
+	@echo "  CMD='...'      vm, trace: run this; make fails when it does"
+	@echo '  OUT=trace      trace: draw into OUT.svg, OUT.txt and OUT.dat'
 	@echo '  RW=1           vm: keep what is written below the current directory'
-	@echo '  KERNEL=6.12    vm, kernel: which one; kernel with a wrong name lists them'
+	@echo '  KERNEL=6.12    vm, trace, kernel: which one; kernel with a wrong name lists them'
 	@echo "  KERNELS='...'  test, kunit, ...: on which (test: 6.12-debug 7.3 6.12 6.1)"
 	@echo "  TESTS='...'    test: these selftests alone, as in TESTS='mapping dirty'"
+	@echo "  TOOLS='...'    test-tools: these of selftests/tools alone, as in TOOLS=trace"
 	@echo '  REUSE=1        branches, coverage, bench: of the last run'
 	@echo '  SAVE=1         bench, profile: tables and charts into module/doc, too'
 	@echo "  OPERATIONS='...'  profile: which of bench's, with ; in between"
 	@echo '  STRICT=1       bench: fail when a goal is not met'
-	@echo "  PARAMS='...'   vm, load: module parameters, as in PARAMS='size=1G'"
+	@echo "  PARAMS='...'   vm, trace, load: module parameters, as in PARAMS='size=1G'"
 	@echo '  TIMEOUT=600    vm, test: end the guest after so many seconds'
 	@echo '  KDIR=...       modules, load: build directory of another kernel'
 
@@ -70,11 +72,17 @@ demo:	## the guided tour: fetch a kernel, boot it, watch the device work
 vm:	## a shell in the same guest, with your files and /dev/mmapdemo
 	@scripts/vm.sh
 
+trace:	## run a program there, and draw what it did: CMD='...', OUT=trace
+	@scripts/trace.sh
+
 check:	## static checks: checkpatch, sparse, coccicheck, gcc, clang, ...
 	@scripts/check.sh
 
 test:	## all tests, on 6.1, 6.12, 7.3, and with every debugging aid
 	@scripts/test.sh
+
+test-tools:	## the tests of trace and the like, which boot guests of their own
+	@prove -v --timer $(or $(TOOLS:%=selftests/tools/%.sh),$(wildcard selftests/tools/*.sh))
 
 matrix:	## the same, and on 7.3 with mmap_prepare; and a table
 	@scripts/matrix.sh

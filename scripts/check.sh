@@ -259,7 +259,7 @@ check_rule()
 
 check_shellcheck()
 {
-	(cd "$TOP" && shellcheck -f gcc .ci/run scripts/*.sh selftests/*.sh 2>&1)
+	(cd "$TOP" && shellcheck -f gcc .ci/run scripts/*.sh selftests/*.sh selftests/tools/*.sh 2>&1)
 }
 
 check_python()
