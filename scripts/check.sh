@@ -15,6 +15,7 @@
 # Exit status: 0 no finding, 1 some.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/prepared.sh"
 
 # NAME | for the user | what a finding looks like, in the check's output
 checks()
@@ -47,35 +48,6 @@ copy_tree()
 	mkdir -p "$dir"
 	(cd "$TOP" && rsync -a --delete --exclude=/.git --exclude-from=.gitignore \
 		.gitignore "$@" "$dir/")
-}
-
-# prepared COMPILER [MAKE_ARGUMENTS...] - prints a directory to build modules
-# in: a 6.12 that is configured, with what is generated, and not compiled. It
-# has KUnit, which Debian's kernel has not.
-prepared()
-{
-	local compiler=$1 key dir
-
-	shift
-	key=$(cat "$TOP/scripts/small.config" - <<<"$*" | sha256sum | cut -c1-8)
-	dir=$CACHE/prepared/$(basename "$SOURCE")-$compiler-$("$compiler" -dumpversion)-$key
-	lock prepare
-	if [ ! -e "$dir/ready" ]; then
-		mkdir -p "$dir"
-		with_progress "preparing Linux 6.12 for $compiler" "$CACHE/logs/prepare.log" \
-			"tail -n 1" prepare "$dir" "$@" || return
-		touch "$dir/ready"
-	fi
-	unlock prepare
-	printf '%s\n' "$dir"
-}
-
-prepare()
-{
-	local make=(make -C "$SOURCE" O="$1" "${@:2}")
-
-	"${make[@]}" KCONFIG_ALLCONFIG="$TOP/scripts/small.config" allnoconfig &&
-		"${make[@]}" -j"$(nproc)" modules_prepare
 }
 
 # llvm_version - prints the oldest version of clang that is here or that apt
