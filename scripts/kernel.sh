@@ -40,6 +40,7 @@ kernels()
 	6.12-arm64-64k source 6.12 bookworm-security small.config,arm64.config,64k.config 1400
 	6.12-i386 source 6.12 bookworm-security small.config,pc.config,i386.config 1300
 	6.12-gcov source 6.12 bookworm-security $x64,gcov.config 1400 mm/filemap.o,mm/memory.o,mm/mmap.o,mm/mprotect.o,mm/mremap.o,mm/vma.o
+	6.12-gdb source 6.12 bookworm-security $x64,gdb.config 1300
 	7.3 source 7.3 trixie-backports $x64 1350
 	TABLE
 }
@@ -159,12 +160,13 @@ source_unpacked()
 
 build_get()
 {
-	local log=$CACHE/logs/kernel-$NAME.log counting=()
+	local log=$CACHE/logs/kernel-$NAME.log counting=() targets=("$(basename "$IMAGE")" modules)
 
 	# With GCOV_PROFILE_mmap.o Kbuild would take those of other directories, too.
 	# shellcheck disable=SC2016 # Kbuild fills that in, for each object
 	[ -z "$COUNTED" ] || counting=("CFLAGS_GCOV=$GCOV_FLAGS"
 		'GCOV_PROFILE=$(if $(filter $(obj)/$(target-stem).o,'"${COUNTED//,/ }"'),y)')
+	! grep -qx CONFIG_GDB_SCRIPTS=y < <(configuration) || targets+=(scripts_gdb)
 	need bison:bison flex:flex bc:bc libelf-dev:/usr/include/libelf.h \
 		libc6-dev:/usr/include/stdio.h gcc:gcc make:make perl:perl kmod:depmod
 	need_compiler
@@ -175,7 +177,7 @@ build_get()
 	build_check_configuration
 	with_progress "building kernel $NAME (about $OBJECTS objects)" "$log" build_progress \
 		make -C "$SOURCE" O="$DIR/build" -j"$(nproc)" "${FOR_ARCH[@]}" "${counting[@]}" \
-		"$(basename "$IMAGE")" modules
+		"${targets[@]}"
 	make -s -C "$SOURCE" O="$DIR/build" "${FOR_ARCH[@]}" kernelrelease >"$DIR/release"
 	ln -sfn "build/$IMAGE" "$DIR/vmlinuz"
 	ln -sfn "$SOURCE" "$DIR/src"
@@ -193,12 +195,15 @@ build_configure()
 		KCONFIG_ALLCONFIG="$DIR/fragment" allnoconfig
 }
 
-# Kconfig drops what lacks a dependency without a word.
+# Kconfig drops what lacks a dependency without a word. Of a symbol that two
+# fragments set, the later one counts.
 build_check_configuration()
 {
 	local line
 
-	grep -E '^CONFIG_|^# CONFIG_.* is not set' "$DIR/fragment" | while read -r line; do
+	awk '/^CONFIG_/ { split($0, word, "="); last[word[1]] = $0 }
+		/^# CONFIG_.* is not set/ { last[$2] = $0 }
+		END { for (name in last) print last[name] }' "$DIR/fragment" | while read -r line; do
 		grep -qxF "$line" "$DIR/build/.config" || say "dropped by Kconfig: $line"
 	done
 }
