@@ -6,6 +6,12 @@
 #
 # In:  SOURCE  its source tree
 
+# It is for the machine that most have: without the last of these it had 32 bits.
+prepared_configuration()
+{
+	(cd "$TOP/scripts" && cat small.config pc.config x86_64.config)
+}
+
 # prepared COMPILER [MAKE_ARGUMENTS...] - prints a directory to build modules
 # in: a 6.12 that is configured, with what is generated, and not compiled. It
 # has KUnit, which Debian's kernel has not.
@@ -14,7 +20,7 @@ prepared()
 	local compiler=$1 key dir
 
 	shift
-	key=$(cat "$TOP/scripts/small.config" - <<<"$*" | sha256sum | cut -c1-8)
+	key=$({ prepared_configuration && echo "$*"; } | sha256sum | cut -c1-8)
 	dir=$CACHE/prepared/$(basename "$SOURCE")-$compiler-$("$compiler" -dumpversion)-$key
 	lock prepare
 	if [ ! -e "$dir/ready" ]; then
@@ -31,6 +37,7 @@ prepare()
 {
 	local make=(make -C "$SOURCE" O="$1" "${@:2}")
 
-	"${make[@]}" KCONFIG_ALLCONFIG="$TOP/scripts/small.config" allnoconfig &&
+	prepared_configuration >"$1/fragment"
+	"${make[@]}" KCONFIG_ALLCONFIG="$1/fragment" allnoconfig &&
 		"${make[@]}" -j"$(nproc)" modules_prepare
 }
