@@ -23,6 +23,8 @@
 #                   each instruction moves the clock on by 1 ns, so that what
 #                   is timed in the guest is the same whatever the host does
 #   PLUGIN=FILE,... a plugin that QEMU's TCG loads, and its arguments
+#   APPEND='...'    words to add to the kernel's command line
+#   GDB_SOCKET=PATH the guest waits for a gdb that connects to this socket
 #   CHECK_LEAKS=1   ask kmemleak after the module has gone (slow)
 #   MMAPDEMO_...=   what the tests look for; the guest gets it as it is
 #
@@ -127,7 +129,7 @@ qemu_arguments()
 	QEMU=("$QEMU_PROGRAM" "${machine[@]}" "${cpus[@]}" -accel "$ACCEL" -m 2G
 		-nodefaults -no-user-config -display none -no-reboot
 		-kernel "$KERNEL_DIR/vmlinuz" -initrd "$RUN_PRIVATE/initramfs.gz"
-		-append "console=$console oops=panic panic=-1 random.trust_cpu=on kunit.autorun=1 $clock $PATIENCE"
+		-append "console=$console oops=panic panic=-1 random.trust_cpu=on kunit.autorun=1 $clock $PATIENCE${APPEND:+ $APPEND}"
 		-chardev "file,id=log,path=$LOG" -serial chardev:log
 		-device virtio-serial-pci
 		-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
@@ -135,6 +137,7 @@ qemu_arguments()
 		-fsdev "local,id=run,path=$RUN,security_model=none,multidevs=remap"
 		-device virtio-9p-pci,fsdev=run,mount_tag=run)
 	[ -z "${PLUGIN-}" ] || QEMU+=(-plugin "$PLUGIN")
+	[ -z "${GDB_SOCKET-}" ] || QEMU+=(-S -chardev "socket,id=gdb,path=$GDB_SOCKET,server=on,wait=off" -gdb chardev:gdb)
 	[ -z "${RW-}" ] || QEMU+=(
 		-fsdev "local,id=work,path=$CALLER,security_model=none,multidevs=remap"
 		-device virtio-9p-pci,fsdev=work,mount_tag=work)
