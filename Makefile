@@ -7,7 +7,8 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 
 # The scripts get these as the user typed them: make must not take a $ in CMD
 # for a variable of its own.
-SCRIPT_VARIABLES := KERNEL KERNELS TESTS CMD PARAMS RW TIMEOUT REUSE SAVE STRICT OPERATIONS OUT
+SCRIPT_VARIABLES := KERNEL KERNELS TESTS CMD PARAMS RW TIMEOUT REUSE SAVE STRICT OPERATIONS OUT \
+	BREAK GDB_COMMANDS
 $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)),\
 	$(eval override $v := $$(value $v))$(eval export $v)))
 
@@ -17,10 +18,11 @@ export CALLER := $(or $(wildcard $(PWD)),$(CURDIR))
 .DEFAULT_GOAL := modules
 .PHONY: help modules headers clean load unload demo vm trace check test test-tools matrix matrix-full
 .PHONY: kunit kunit-intree branches mutants coverage faults bench profile kernel
+.PHONY: gdb compile_commands.json
 
-# What stands behind "##" at a target.
+# What stands behind "##" at each target of $1; $2: in which column.
 describe = for t in $(1); do \
-	sed -n "s/^$$t:.*\#\# /  make $$t	/p" Makefile; done | expand -t 20
+	sed -n "s/^$$t:.*\#\# /  make $$t	/p" Makefile; done | expand -t $(or $(2),20)
 
 help:	## this list
 	@echo 'mmapdemo: a character device that shows how a driver serves mmap(2)'
@@ -29,11 +31,15 @@ help:	## this list
 	@$(call describe,demo vm trace check test test-tools matrix matrix-full kunit \
 		kunit-intree branches mutants coverage faults bench profile kernel)
 	@echo
+	@echo 'Work on it:'
+	@$(call describe,gdb compile_commands.json,31)
+	@echo
 	@echo 'Build it for a kernel, or use it on this machine:'
 	@$(call describe,modules load unload headers clean)
 	@echo
 	@echo 'Variables:'
 	@echo "  CMD='...'      vm, trace: run this; make fails when it does"
+	@echo '                 gdb: run this instead of a program that touches the device'
 	@echo '  OUT=trace      trace: draw into OUT.svg, OUT.txt and OUT.dat'
 	@echo '  RW=1           vm: keep what is written below the current directory'
 	@echo '  KERNEL=6.12    vm, trace, kernel: which one; kernel with a wrong name lists them'
@@ -46,6 +52,8 @@ help:	## this list
 	@echo '  STRICT=1       bench: fail when a goal is not met'
 	@echo "  PARAMS='...'   vm, trace, load: module parameters, as in PARAMS='size=1G'"
 	@echo '  TIMEOUT=600    vm, test: end the guest after so many seconds'
+	@echo '  BREAK=...      gdb: stop in this function, not in mmapdemo_fault'
+	@echo '  GDB_COMMANDS=FILE  gdb: run these commands, and leave'
 	@echo '  KDIR=...       modules, load: build directory of another kernel'
 
 modules: $(KDIR)/Makefile	## module/mmapdemo.ko for the running kernel, or KDIR=...
@@ -113,6 +121,12 @@ bench:	## what a mapping costs, next to memfd and others; goals, charts
 
 profile:	## in which functions the instructions are that bench counts
 	@scripts/profile.sh
+
+gdb:	## the guest under gdb, stopped in the fault handler
+	@scripts/gdb.sh
+
+compile_commands.json:	## for clangd: how each C file is compiled
+	@scripts/compile-commands.sh
 
 kernel:	## only get kernel KERNEL=... ready
 	@scripts/kernel.sh $(or $(KERNEL),6.12)
