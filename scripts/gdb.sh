@@ -64,7 +64,10 @@ start_guest()
 
 end_guest()
 {
-	[ -z "$GUEST" ] || kill "$GUEST" 2>/dev/null || true
+	if [ -n "$GUEST" ]; then
+		kill "$GUEST" 2>/dev/null || true
+		wait "$GUEST" || true
+	fi
 	rm -rf "$SCRATCH"
 }
 

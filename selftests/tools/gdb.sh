@@ -55,9 +55,16 @@ backtrace_leads_through_the_core()
 		frame '[0-9]+' exc_page_fault fault.c
 }
 
+# It was told to end, and may need a moment.
 no_qemu_is_left()
 {
-	! pgrep -af "path=$TMP/"
+	local tries=10
+
+	while pgrep -af "path=$TMP/"; do
+		tries=$((tries - 1))
+		[ $tries != 0 ] || return 1
+		sleep 0.5
+	done
 }
 
 ktap_print_header
