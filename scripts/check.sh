@@ -3,8 +3,8 @@
 #
 # All static checks: what the kernel's own tools say of the module, the suites
 # and the selftests, what shellcheck and Python say of the scripts, whether the
-# patches apply, and whether man can format the man page and gcc compile its
-# examples.
+# patches apply, whether man can format the man page and gcc compile its
+# examples, and whether what users meet is documented.
 #
 # Usage: check.sh [CHECK...]     default: all that checks() below lists
 # The tools are those of Linux 6.12, or build for it; checkpatch is taken from
@@ -31,6 +31,7 @@ checks()
 	python|Python's compiler|: error:
 	patches|patches that apply|: error:
 	manpage|man --warnings|(warning|error):
+	documented|names users meet|: error:
 	TABLE
 }
 
@@ -275,6 +276,30 @@ man_examples()
 		/^\.\\" SRC BEGIN/	{ gsub(/[()]/, "", $4); file = dir "/" $4 }
 		/^\.\\" SRC END/	{ file = "" }
 		file && !/^\./		{ gsub(/\\-/, "-"); gsub(/\\e/, "\\"); print >file }'
+}
+
+# What somebody adds to the interface is to be found where users look.
+check_documented()
+{
+	local name file files
+
+	interface | while read -r name files; do
+		for file in module/doc/mmapdemo.4 $files; do
+			grep -qw "$name" "$TOP/$file" ||
+				printf '%s: error: it does not mention %s\n' "$file" "$name"
+		done
+	done
+}
+
+# interface - each name that users meet, and where it must be, next to the man
+# page: ioctls, what goes with them, parameters, counters
+interface()
+{
+	sed -nE -e 's|^#define (MMAPDEMO_IOC_[A-Z_]+).*|\1 README.md selftests/layout.h|p' \
+		-e 's|^#define (MMAPDEMO_[A-Z_]+)\t.*|\1|p' \
+		-e 's|^struct (mmapdemo_[a-z_]+) \{|\1 selftests/layout.h|p' "$TOP/module/uapi/mmapdemo.h"
+	sed -nE 's|^module_param[a-z_]*\(([a-z_]+),.*|\1 README.md selftests/reload.h|p' "$TOP/module/params.c"
+	sed -nE 's|^\t\[STAT_[A-Z_]+\]\t*= "(.*)",|\1 README.md|p' "$TOP/module/stats.c"
 }
 
 # ---------------------------------------------------------------------------
