@@ -292,7 +292,7 @@ check_documented()
 }
 
 # interface - each name that users meet, and where it must be, next to the man
-# page: ioctls, what goes with them, parameters, counters
+# page: ioctls, what goes with them, parameters, counters, tracepoints
 interface()
 {
 	sed -nE -e 's|^#define (MMAPDEMO_IOC_[A-Z_]+).*|\1 README.md selftests/layout.h|p' \
@@ -300,6 +300,7 @@ interface()
 		-e 's|^struct (mmapdemo_[a-z_]+) \{|\1 selftests/layout.h|p' "$TOP/module/uapi/mmapdemo.h"
 	sed -nE 's|^module_param[a-z_]*\(([a-z_]+),.*|\1 README.md selftests/reload.h|p' "$TOP/module/params.c"
 	sed -nE 's|^\t\[STAT_[A-Z_]+\]\t*= "(.*)",|\1 README.md|p' "$TOP/module/stats.c"
+	sed -nE 's/^(TRACE_EVENT\(|DEFINE_EVENT\([a-z_]+, )(mmapdemo_[a-z_]+),$/\2/p' "$TOP/module/trace.h"
 }
 
 # ---------------------------------------------------------------------------
