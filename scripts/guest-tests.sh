@@ -15,6 +15,7 @@ BUILD=$1
 shift
 RESULTS=/run/mmapdemo/results
 export MMAPDEMO_KO=$BUILD/tree/module/mmapdemo.ko
+export MMAPDEMO_CLI=${0%/*}/mmapdemo
 export MMAPDEMO_HOOKS_KO=$BUILD/tree/kunit/mmapdemo_hooks.ko
 mkdir -p $RESULTS/kselftest
 
