@@ -153,7 +153,7 @@ selftest_files()
 
 script_files()
 {
-	find scripts selftests .ci Makefile Kbuild -type f ! -name '*.[ch]' ! -name '*.md' \
+	find scripts selftests module/doc/examples .ci Makefile Kbuild -type f ! -name '*.[ch]' ! -name '*.md' \
 		! -name '*.patch' ! -name .gitignore ! -name settings
 }
 
@@ -232,14 +232,15 @@ check_rule()
 
 check_shellcheck()
 {
-	(cd "$TOP" && shellcheck -f gcc .ci/run scripts/*.sh selftests/*.sh selftests/tools/*.sh 2>&1)
+	(cd "$TOP" && shellcheck -f gcc .ci/run scripts/*.sh scripts/*.bash selftests/*.sh \
+		selftests/tools/*.sh 2>&1)
 }
 
 check_python()
 {
 	local file message
 
-	for file in "$TOP"/scripts/*.py; do
+	for file in "$TOP"/{scripts,selftests,module/doc/examples}/*.py "$TOP/scripts/mmapdemo"; do
 		message=$(PYTHONPYCACHEPREFIX=$OUT/python python3 -W error -m py_compile "$file" 2>&1) ||
 			printf '%s\n%s: error: %s\n' "$message" "${file#"$TOP/"}" "${message##*$'\n'}"
 	done
