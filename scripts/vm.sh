@@ -13,7 +13,11 @@
 #   PROGRAMS=i386   give an x86-64 kernel programs of 32 bits
 #   CMD='...'       what bash runs in the guest; empty: an interactive shell
 #   PARAMS='...'    module parameters
-#   MODULE=FILE     the mmapdemo.ko to load; default: it is built from this tree
+#   MODULE=FILE     the mmapdemo.ko to load; default: it is built from this tree;
+#                   none: it boots without
+#   APPEND='...'    more words for the kernel's command line
+#   QEMU_WORDS='...'
+#                   more words for QEMU's
 #   RW=1            that directory is writable; else what the guest
 #                   writes goes to its memory and vanishes with it
 #   TIMEOUT=600     seconds after which the guest is ended; default: never
@@ -138,6 +142,8 @@ qemu_arguments()
 		-device virtio-9p-pci,fsdev=run,mount_tag=run)
 	[ -z "${PLUGIN-}" ] || QEMU+=(-plugin "$PLUGIN")
 	[ -z "${GDB_SOCKET-}" ] || QEMU+=(-S -chardev "socket,id=gdb,path=$GDB_SOCKET,server=on,wait=off" -gdb chardev:gdb)
+	# shellcheck disable=SC2206 # a list of words
+	QEMU+=(${QEMU_WORDS-})
 	[ -z "${RW-}" ] || QEMU+=(
 		-fsdev "local,id=work,path=$CALLER,security_model=none,multidevs=remap"
 		-device virtio-9p-pci,fsdev=work,mount_tag=work)
