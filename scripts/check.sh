@@ -233,7 +233,7 @@ check_rule()
 check_shellcheck()
 {
 	(cd "$TOP" && shellcheck -f gcc .ci/run scripts/*.sh scripts/*.bash selftests/*.sh \
-		selftests/tools/*.sh 2>&1)
+		selftests/tools/*.sh selftests/tools/*.bash module/dkms.conf 2>&1)
 }
 
 check_python()
