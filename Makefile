@@ -17,6 +17,7 @@ export CALLER := $(or $(wildcard $(PWD)),$(CURDIR))
 
 .DEFAULT_GOAL := modules
 .PHONY: help modules headers clean load unload demo vm trace check test test-tools matrix matrix-full
+.PHONY: dkms-install dkms-remove deb
 .PHONY: kunit kunit-intree branches mutants coverage faults bench profile kernel
 .PHONY: gdb compile_commands.json
 
@@ -35,7 +36,7 @@ help:	## this list
 	@$(call describe,gdb compile_commands.json,31)
 	@echo
 	@echo 'Build it for a kernel, or use it on this machine:'
-	@$(call describe,modules load unload headers clean)
+	@$(call describe,modules load unload dkms-install dkms-remove deb headers clean)
 	@echo
 	@echo 'Variables:'
 	@echo "  CMD='...'      vm, trace: run this; make fails when it does"
@@ -73,6 +74,15 @@ load: modules	## build it and load it into the running kernel
 
 unload:	## unload it again
 	@scripts/load.sh unload
+
+dkms-install:	## install it with DKMS: built again for each new kernel
+	@scripts/dkms.sh install
+
+dkms-remove:	## take it out of DKMS again
+	@scripts/dkms.sh remove
+
+deb:	## the Debian package mmapdemo-dkms: module, man pages, command
+	@scripts/deb.sh
 
 demo:	## the guided tour: fetch a kernel, boot it, watch the device work
 	@scripts/demo.sh
