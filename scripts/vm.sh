@@ -15,7 +15,6 @@
 #   PARAMS='...'    module parameters
 #   MODULE=FILE     the mmapdemo.ko to load; default: it is built from this tree;
 #                   none: it boots without
-#   APPEND='...'    more words for the kernel's command line
 #   QEMU_WORDS='...'
 #                   more words for QEMU's
 #   RW=1            that directory is writable; else what the guest
