@@ -3,7 +3,7 @@
 #
 # make trace runs a program in a guest, with its own input, output and status,
 # and what it writes of it is true: the counts, the pages, the picture's marks.
-# Runs on the host; boots a guest of 6.12 three times.
+# Runs on the host; boots a guest of 6.12 four times.
 #
 # Output: KTAP.
 . "$(dirname "$0")/../../scripts/lib.sh"
@@ -114,13 +114,34 @@ mmap.mmap(fd, 2 << 20)[1 << 20]"' "$TOP/scripts/trace.sh" </dev/null
 	[ $? = $((128 + 7)) ] && grep -q '^sigbus: 1 for size$' "$TMP/sigbus.txt" && svg_has sigbus.svg 'SIGBUS: 1'
 }
 
+# The three commands of README.md, for a program of one's own.
+newcomer()
+{
+	cd "$TMP" && cat >my-program.c <<-'END'
+		#include <fcntl.h>
+		#include <sys/mman.h>
+		int main(void)
+		{
+		        int fd = open("/dev/mmapdemo", O_RDWR);
+		        char *p = mmap(0, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+		        p[0] = p[40000] = 1;
+		        return p[20000];
+		}
+	END
+	git clone -q "$TOP" mmapdemo && mv my-program.c mmapdemo && cd mmapdemo &&
+		cc -o my-program my-program.c &&
+		make trace CMD=./my-program && cp trace.svg "$TMP/own.svg" &&
+		svg_has own.svg 'fault, write: 2' 'fault, read: 1' && ! git status --short | grep -v my-program
+}
+
 no_command()
 {
 	! OUT=$TMP/none CMD='' "$TOP/scripts/trace.sh" && [ ! -e "$TMP/none.svg" ]
 }
 
 ktap_print_header
-ktap_set_plan 9
+ktap_set_plan 10
 check "make trace returns the program's status" run_trace
 check "the program has its input and output" it_had_its_channels
 check "the summary has each task's faults" tasks
@@ -129,5 +150,6 @@ check "the picture's legend has the same" legend
 check "trace-cmd reads the data" data
 check "a program that touches nothing has an empty picture" nothing_touched
 check "a program that dies of SIGBUS has a picture with the reason" sigbus
+check "three commands lead from a clone to the picture of a program of one's own" newcomer
 check "without a command it says so" no_command
 ktap_finished
