@@ -35,8 +35,8 @@ run_trace()
 {
 	local rc=0
 
-	cd "$TMP" && printf '%s' "$PROGRAM" >program.py
-	printf 'its input' | OUT=here CMD="/usr/bin/python3 $TMP/program.py" "$TOP/scripts/trace.sh" \
+	printf '%s' "$PROGRAM" >"$TMP/program.py"
+	printf 'its input' | CALLER=$TMP OUT=here CMD="/usr/bin/python3 $TMP/program.py" "$TOP/scripts/trace.sh" \
 		>"$TMP/said" 2>"$TMP/progress" || rc=$?
 	cat "$TMP/progress"
 	[ $rc = 3 ]
