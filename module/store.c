@@ -98,15 +98,9 @@ unsigned int mmapdemo_store_get_run(struct mmapdemo_store *store, pgoff_t pgoff,
 	return nr;
 }
 
-/**
- * mmapdemo_store_get() - look a page up
- * @store: the store
- * @pgoff: its slot
- *
- * Context: any.
- * Return: the folio with a reference for the caller, or NULL for a hole.
- */
-struct folio *mmapdemo_store_get(struct mmapdemo_store *store, pgoff_t pgoff)
+/* Inline: it is most of what a fault on a present page does here. */
+static __always_inline struct folio *store_get(struct mmapdemo_store *store,
+					       pgoff_t pgoff)
 {
 	XA_STATE(xas, &mmapdemo_store_mapping(store)->i_pages, pgoff);
 	struct folio *folio;
@@ -118,6 +112,19 @@ struct folio *mmapdemo_store_get(struct mmapdemo_store *store, pgoff_t pgoff)
 	} while (folio && !store_try_get(&xas, folio));
 	rcu_read_unlock();
 	return folio;
+}
+
+/**
+ * mmapdemo_store_get() - look a page up
+ * @store: the store
+ * @pgoff: its slot
+ *
+ * Context: any.
+ * Return: the folio with a reference for the caller, or NULL for a hole.
+ */
+struct folio *mmapdemo_store_get(struct mmapdemo_store *store, pgoff_t pgoff)
+{
+	return store_get(store, pgoff);
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_get);
 
@@ -252,7 +259,7 @@ struct folio *mmapdemo_store_find(struct mmapdemo_store *store, pgoff_t pgoff)
 {
 	struct folio *folio;
 
-	while ((folio = mmapdemo_store_get(store, pgoff))) {
+	while ((folio = store_get(store, pgoff))) {
 		folio_lock(folio);
 		/*
 		 * A truncate sets the size first and then removes, for which
