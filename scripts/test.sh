@@ -77,7 +77,7 @@ test_kernel()
 	printf '%d %d %d\n' "$passed" "$failed" "$skipped"
 }
 
-need python3:/usr/bin/python3 fio:fio gcc:gcc libc6-dev:/usr/include/stdio.h
+need python3:/usr/bin/python3 fio:fio trace-cmd:trace-cmd gcc:gcc libc6-dev:/usr/include/stdio.h
 for kernel in $KERNELS; do
 	"$TOP/scripts/kernel.sh" "${kernel%%+*}" >/dev/null
 done
