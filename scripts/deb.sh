@@ -43,8 +43,8 @@ make_tree()
 	changelog "$2" >"$1/debian/changelog"
 }
 
-need dpkg-dev:dpkg-buildpackage debhelper:dh dh-dkms:dh_dkms help2man:help2man \
-	python3:/usr/bin/python3 rsync:rsync make:make
+need build-essential:/usr/share/build-essential/list dpkg-dev:dpkg-buildpackage debhelper:dh \
+	dh-dkms:dh_dkms help2man:help2man python3:/usr/bin/python3 rsync:rsync make:make
 VERSION=$(. "$TOP/module/dkms.conf" && echo "$PACKAGE_VERSION")
 OUT=$CACHE/build/$(printf %s "$TOP" | sha256sum | cut -c1-8)/deb
 lock "deb-$(basename "$(dirname "$OUT")")"
