@@ -46,10 +46,7 @@ build_module()
 	need rsync:rsync make:make libc6-dev:/usr/include/stdio.h "${compiler:-gcc}:${compiler:-gcc}" \
 		libelf1:/usr/lib/x86_64-linux-gnu/libelf.so.1
 	need_compiler
-	mkdir -p "$OUT/tree"
-	# What a build left here is newer than its source, and stays.
-	rsync -a --delete --exclude-from="$TOP/.gitignore" "$TOP/Kbuild" "$TOP/.gitignore" \
-		"$TOP/module" "$TOP/kunit" "$OUT/tree/"
+	copy_tree "$OUT/tree" Kbuild module kunit
 	build "$OUT/module.log" -C "$KERNEL_DIR/build" M="$OUT/tree" W=1 "${FOR_ARCH[@]}" "${counting[@]}" \
 		modules
 }
@@ -106,7 +103,7 @@ KERNEL=$1
 shift
 KERNEL_DIR=$("$TOP/scripts/kernel.sh" "$KERNEL")
 arch_of_programs "$KERNEL"
-BUILD=$CACHE/build/$(printf %s "$TOP" | sha256sum | cut -c1-8)
+BUILD=$(build_root "$TOP")
 OUT=$BUILD/$KERNEL${PROGRAMS:++$PROGRAMS}-$(basename "$KERNEL_DIR")
 ALL=$BUILD/$ARCH
 mkdir -p "$OUT"

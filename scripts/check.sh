@@ -37,20 +37,6 @@ checks()
 
 # --- What the checks read, and build in ------------------------------------
 
-# copy_tree NAME [WHAT...] - makes $OUT/NAME a copy of the repository, or of
-# WHAT in it, as nothing may be written into the work tree. What a build left
-# in the copy stays.
-copy_tree()
-{
-	local dir=$OUT/$1
-
-	shift
-	[ $# != 0 ] || set -- ./
-	mkdir -p "$dir"
-	(cd "$TOP" && rsync -a --delete --exclude=/.git --exclude-from=.gitignore \
-		.gitignore "$@" "$dir/")
-}
-
 # llvm_version - prints the oldest version of clang that is here or that apt
 # has, of those that are newer than the oldest that the kernel takes.
 llvm_version()
@@ -74,7 +60,7 @@ compile()
 	local name=$1 build=$2
 
 	shift 2
-	copy_tree "$name" Kbuild module kunit
+	copy_tree "$OUT/$name" Kbuild module kunit
 	make -k -j"$(nproc)" -C "$build" M="$OUT/$name" KBUILD_MODPOST_WARN=1 "$@" modules 2>&1 |
 		grep -vE 'WARNING: (Module.symvers is missing|modpost: .* (undefined!|unresolved symbol))'
 }
@@ -106,7 +92,7 @@ check_checkpatch()
 	for source in "${sources[@]}"; do
 		# One copy each: checkpatch keeps notes where it was called.
 		dir=$OUT/checkpatch-$(basename "$source")
-		copy_tree "$(basename "$dir")"
+		copy_tree "$dir"
 		(cd "$dir" && checkpatch "$source" >"$dir.log" 2>&1) &
 	done
 	wait
@@ -198,7 +184,7 @@ check_kerneldoc()
 
 check_coccicheck()
 {
-	copy_tree coccicheck Kbuild module kunit
+	copy_tree "$OUT/coccicheck" Kbuild module kunit
 	RULES=$OUT/coccicheck-rules BUILD=$(prepared gcc) || return
 	export OUT RULES BUILD
 	rm -rf "$RULES"
@@ -338,7 +324,7 @@ need rsync:rsync make:make gcc:gcc libc6-dev:/usr/include/stdio.h perl:perl biso
 	bc:bc libelf-dev:/usr/include/libelf.h sparse:sparse coccinelle:spatch \
 	shellcheck:shellcheck python3:/usr/bin/python3 patch:patch man-db:man groff-base:groff
 SOURCE=$(kselftest_source)
-OUT=$CACHE/build/$(printf %s "$TOP" | sha256sum | cut -c1-8)/check
+OUT=$(build_root "$TOP")/check
 mkdir -p "$OUT"
 lock check
 TOTAL=0

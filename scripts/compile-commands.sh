@@ -20,7 +20,7 @@ kernel_commands()
 {
 	local tree=$OUT/tree log=$OUT/build.log
 
-	rsync -a --delete --exclude-from="$TOP/.gitignore" "$TOP/Kbuild" "$TOP/module" "$TOP/kunit" "$tree/"
+	copy_tree "$tree" Kbuild module kunit
 	make -C "$1" M="$tree" -j"$(nproc)" compile_commands.json >"$log" 2>&1 ||
 		die "the build failed; its log: $log" "$(grep -E 'error|\*\*\*' "$log" | head -n 5)"
 	sed "s|$tree/|$TOP/|g" "$tree/compile_commands.json"
@@ -50,8 +50,8 @@ json.dump(commands, sys.stdout, indent=1)' "$TOP" "$@"
 need rsync:rsync make:make gcc:gcc libc6-dev:/usr/include/stdio.h python3:/usr/bin/python3 \
 	perl:perl bison:bison flex:flex bc:bc libelf-dev:/usr/include/libelf.h
 SOURCE=$(kselftest_source)
-OUT=$CACHE/build/$(printf %s "$TOP" | sha256sum | cut -c1-8)/clangd${KERNEL:+-$KERNEL}
-mkdir -p "$OUT/tree"
+OUT=$(build_root "$TOP")/clangd${KERNEL:+-$KERNEL}
+mkdir -p "$OUT"
 lock "clangd-$(basename "$(dirname "$OUT")")"
 if [ "${KERNEL-}" ]; then
 	BUILD=$("$TOP/scripts/kernel.sh" "$KERNEL")/build

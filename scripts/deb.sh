@@ -46,7 +46,7 @@ make_tree()
 need build-essential:/usr/share/build-essential/list dpkg-dev:dpkg-buildpackage debhelper:dh \
 	dh-dkms:dh_dkms help2man:help2man python3:/usr/bin/python3 rsync:rsync make:make
 VERSION=$(. "$TOP/module/dkms.conf" && echo "$PACKAGE_VERSION")
-OUT=$CACHE/build/$(printf %s "$TOP" | sha256sum | cut -c1-8)/deb
+OUT=$(build_root "$TOP")/deb
 lock "deb-$(basename "$(dirname "$OUT")")"
 make_tree "$OUT/mmapdemo-$VERSION" "$VERSION"
 (cd "$OUT/mmapdemo-$VERSION" && with_progress "building mmapdemo-dkms $VERSION" \

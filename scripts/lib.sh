@@ -31,6 +31,35 @@ as_root()
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
+# build_root TREE - prints where what is made of a tree goes
+build_root()
+{
+	printf '%s/build/%s\n' "$CACHE" "$(printf %s "$1" | sha256sum | cut -c1-8)"
+}
+
+# copy_tree DIRECTORY [WHAT...] - makes it a copy of the repository, or of WHAT in
+# it, as nothing may be written into the work tree. What a build left in the copy
+# is newer than its source, and stays.
+copy_tree()
+{
+	local dir=$1
+
+	shift
+	[ $# != 0 ] || set -- ./
+	mkdir -p "$dir"
+	(cd "$TOP" && rsync -a --delete --exclude=/.git --exclude-from=.gitignore \
+		.gitignore "$@" "$dir/")
+}
+
+# For need: what draws, by the Python that it is for.
+MATPLOTLIB=python3-matplotlib:/usr/lib/python3/dist-packages/matplotlib/__init__.py
+
+# draw SCRIPT [ARGUMENT...] - by that Python; PATH may have another
+draw()
+{
+	PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$@"
+}
+
 # need PACKAGE:WITNESS... - installs the packages whose witness (a command, or
 # a file when it starts with a slash) is missing.
 need()
