@@ -59,14 +59,12 @@ measure()
 	origin >"$OUT/origin"
 }
 
-need python3:/usr/bin/python3 \
-	python3-matplotlib:/usr/lib/python3/dist-packages/matplotlib/__init__.py
+need python3:/usr/bin/python3 "$MATPLOTLIB"
 mkdir -p "$OUT"
 [ "${REUSE-}" ] || measure
 [ -s "$OUT/origin" ] || die "no run has left its figures in $OUT"
 mapfile -t ORIGIN <"$OUT/origin"
-# The one that the package is for; PATH may have another.
-PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$TOP/scripts/bench.py" "$OUT/figures" "$OUT" "${ORIGIN[@]}" && rc=0 || rc=$?
+draw "$TOP/scripts/bench.py" "$OUT/figures" "$OUT" "${ORIGIN[@]}" && rc=0 || rc=$?
 say "charts: $OUT/bench.svg; everything: $OUT/bench.json"
 if [ "${SAVE-}" ] && [ "$rc" != 1 ]; then
 	mkdir -p "$DOC"

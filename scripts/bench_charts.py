@@ -1,15 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The charts of bench.py: device and peers side by side. Imported, never run."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-# The same figures make the same file.
-matplotlib.rcParams.update({"svg.hashsalt": "mmapdemo", "svg.fonttype": "none",
-                            "font.family": "sans-serif", "font.size": 9,
-                            "axes.spines.top": False, "axes.spines.right": False})
-
-from matplotlib import pyplot  # noqa: E402  (the backend comes first)
+import svg
+from svg import pyplot
 
 # Marker, colour and size; what comes later lies on top.
 STYLE = {
@@ -85,7 +78,4 @@ def draw(figures, limits, path):
                "size of the mapping, MiB")
     growth.set_ylim(bottom=0)
     pyplot.tight_layout()
-    pyplot.savefig(path, metadata={"Date": None})
-    # It is for committing: no blanks at the ends of lines.
-    lines = path.read_text(encoding="utf-8").splitlines()
-    path.write_text("".join(line.rstrip() + "\n" for line in lines), encoding="utf-8")
+    svg.save(path)

@@ -18,9 +18,9 @@ import trace_chart
 LINE = re.compile(r"\s*(?P<task>.+-\d+)\s+\[\d+\]\s+(?P<time>[\d.]+):\s+mmapdemo_(?P<name>\w+):\s*(?P<fields>.*)")
 LOST = re.compile(r"(\d+) EVENTS (?:DROPPED|LOST)", re.IGNORECASE)
 
-# Seconds since the first one; fields are numbers where they can be.
+# Milliseconds since the first one; fields are numbers where they can be.
 Event = namedtuple("Event", "time task name fields")
-# A page that existed, or was dirty, for a while; end is None: to the last.
+# A page that existed, or was dirty, for a while.
 Span = namedtuple("Span", "page start end")
 
 
@@ -36,7 +36,7 @@ def read_events(path):
     lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     found = [x for x in map(LINE.match, lines) if x]
     begin = float(found[0]["time"]) if found else 0
-    events = [Event(float(x["time"]) - begin, x["task"], x["name"],
+    events = [Event((float(x["time"]) - begin) * 1000, x["task"], x["name"],
                     {k: number(v) for k, v in
                      (field.split("=", 1) for field in x["fields"].split())})
               for x in found]
@@ -52,10 +52,8 @@ class Pages:
         for event in events:
             self._take(event)
         self.left, self.left_dirty = len(self._made), len(self._dirtied)
-        for page, start in self._made.items():
-            self.exists.append(Span(page, start, None))
-        for page, start in self._dirtied.items():
-            self.dirty.append(Span(page, start, None))
+        if events:
+            self._remove(0, None, events[-1].time)
 
     def _take(self, event):
         page = event.fields.get("pgoff")
@@ -91,6 +89,14 @@ def kind_of(event):
         # What it left to ->fault is an event of its own.
         return "around" if event.fields["outcome"] == "mapped" else None
     return event.name
+
+
+def by_kind(events):
+    kinds = {}
+    for event in events:
+        kinds.setdefault(kind_of(event), []).append(event)
+    kinds.pop(None, None)
+    return kinds
 
 
 COLUMNS = ("mmap", "vma_open", "vma_close", "read", "write", "cow", "around", "mkwrite",
@@ -132,7 +138,7 @@ def summary(events, lost, pages, command, where):
     removed = sum(x.fields["removed"] for x in events if x.name in ("discard", "resize"))
     reasons = Counter(x.fields["reason"] for x in events if x.name == "sigbus")
     inserted = sum(max(x.fields["inserted"], 0) for x in events if x.name == "insert")
-    yield f"events: {len(events)} in {events[-1].time * 1000:.1f} ms" + (f", {lost} LOST" if lost else "")
+    yield f"events: {len(events)} in {events[-1].time:.1f} ms" + (f", {lost} LOST" if lost else "")
     yield ""
     yield from task_table(events)
     yield ""
@@ -153,7 +159,7 @@ def main(report, out, command, where):
     pages = Pages(events)
     text = "\n".join(summary(events, lost, pages, command, where))
     Path(out + ".txt").write_text(text + "\n", encoding="utf-8")
-    trace_chart.draw(events, pages, kind_of, f"{command}\n{where}", Path(out + ".svg"))
+    trace_chart.draw(events, by_kind(events), pages, command, where, Path(out + ".svg"))
 
 
 if __name__ == "__main__":

@@ -21,8 +21,7 @@ set -euo pipefail
 export CALLER=${CALLER:-$PWD} KERNEL=${KERNEL:-6.12}
 [ "${CMD-}" ] || die "what shall be traced? CMD='...' says, as in" \
 	"  make trace CMD='dd if=/dev/zero of=/dev/mmapdemo bs=4096 count=8'"
-need trace-cmd:trace-cmd python3:/usr/bin/python3 \
-	python3-matplotlib:/usr/lib/python3/dist-packages/matplotlib/__init__.py
+need trace-cmd:trace-cmd python3:/usr/bin/python3 "$MATPLOTLIB"
 OUT=$(cd "$CALLER" && realpath -m "${OUT:-trace}")
 [ -w "$(dirname "$OUT")" ] || die "cannot write to $(dirname "$OUT"): choose another place with OUT="
 mkdir -p "$CACHE/runs"
@@ -35,9 +34,8 @@ CMD="$TOP/scripts/guest-trace.sh $(printf %q "$TRACED")" "$TOP/scripts/vm.sh" &&
 [ -s "$RUN/trace.dat" ] || exit "$rc"
 cp "$RUN/trace.dat" "$OUT.dat"
 trace-cmd report -t -i "$OUT.dat" >"$RUN/report" 2>"$RUN/report.err" || die "$(cat "$RUN/report.err")"
-# The one that the package is for; PATH may have another.
-PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$TOP/scripts/trace.py" "$RUN/report" "$OUT" \
-	"$TRACED" "Linux $(cat "$("$TOP/scripts/kernel.sh" "$KERNEL")/release")${PARAMS:+, $PARAMS}"
+draw "$TOP/scripts/trace.py" "$RUN/report" "$OUT" "$TRACED" \
+	"Linux $(cat "$("$TOP/scripts/kernel.sh" "$KERNEL")/release")${PARAMS:+, $PARAMS}"
 cat "$OUT.txt" >&2
 say "the picture: $OUT.svg"
 exit "$rc"

@@ -3,17 +3,11 @@
 
 import textwrap
 
-import matplotlib
+import numpy
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 
-matplotlib.use("Agg")
-# The same events make the same file.
-matplotlib.rcParams.update({"svg.hashsalt": "mmapdemo", "svg.fonttype": "none",
-                            "font.family": "sans-serif", "font.size": 9,
-                            "axes.spines.top": False, "axes.spines.right": False})
-
-import numpy  # noqa: E402  (the backend comes first)
-from matplotlib import pyplot  # noqa: E402
-from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator  # noqa: E402
+import svg
+from svg import pyplot
 
 # What is marked at a page: name in the legend, marker, colour.
 MARKS = {
@@ -75,8 +69,8 @@ class Rows:
 
 
 class Times:
-    """Where times, in seconds, are in the picture, in milliseconds. A long time in
-    which nothing happens is shortened.
+    """Where times are in the picture. A long one in which nothing happens is
+    shortened.
     """
 
     def __init__(self, times):
@@ -94,54 +88,48 @@ class Times:
         self._xs, self._ys = xs, ys
 
     def __call__(self, time):
-        return numpy.interp(time, self._xs, self._ys) * 1000
+        return numpy.interp(time, self._xs, self._ys)
 
     def ticks(self):
         """Times with a label, between the breaks."""
         whole = self._ys[-1] or 1
         before = -whole
         for i in range(0, len(self._xs), 2):
-            first, last = (x * 1000 for x in self._xs[i:i + 2])
+            first, last = self._xs[i:i + 2]
             number = max(1, round(10 * (self._ys[i + 1] - self._ys[i]) / whole))
             for tick in MaxNLocator(number, steps=[1, 2, 5, 10]).tick_values(first, last):
                 # Each label needs some room.
-                if first <= tick <= last and self(tick / 1000) / 1000 - before > whole / 25:
-                    before = self(tick / 1000) / 1000
-                    yield tick / 1000
+                if first <= tick <= last and self(tick) - before > whole / 25:
+                    before = self(tick)
+                    yield tick
 
 
-def pages_of(events):
-    """The pages that something happened to, one by one."""
-    for event in events:
-        if event.name in ("fault", "mkwrite", "sigbus", "make", "dirty"):
-            yield event.fields["pgoff"]
-        elif event.name == "map_pages" and event.fields["outcome"] == "mapped":
-            yield event.fields["pgoff"]
-        elif event.name in RANGES:
-            # One is enough for a mapping that nobody touches.
-            yield event.fields["pgoff"]
+def pages_of(kinds):
+    """The pages that something happened to. Of a range its first one is enough: it
+    may be a mapping that nobody touches.
+    """
+    return {x.fields["pgoff"] for events in kinds.values() for x in events if "pgoff" in x.fields}
 
 
-def draw_spans(axes, rows, when, spans, end, colour, share, label):
+def draw_spans(axes, rows, when, spans, colour, share, label):
     """A bar for each page while it is something, @share of its row high."""
-    bars = [(when(x.start), when(end if x.end is None else x.end) - when(x.start), rows(x.page))
-            for x in spans]
+    bars = [(when(x.start), when(x.end) - when(x.start), rows(x.page)) for x in spans]
     if bars:
         left, width, row = zip(*bars)
         axes.barh(row, width, left=left, height=share, color=colour, linewidth=0, zorder=1,
                   label=label, rasterized=len(bars) > VECTOR_MAX)
 
 
-def draw_ranges(axes, rows, when, events):
-    for name, (label, colour, style) in RANGES.items():
-        found = [x for x in events if x.name == name]
+def draw_ranges(axes, rows, when, kinds):
+    for kind, (label, colour, style) in RANGES.items():
+        found = kinds.get(kind)
         if not found:
             continue
         low = [rows(x.fields["pgoff"]) - 0.5 for x in found]
         high = [rows(x.fields["pgoff"] + x.fields["nr_pages"] - 1) + 0.5 for x in found]
         axes.vlines([when(x.time) for x in found], low, high, color=colour, linestyle=style,
                     linewidth=1.6, zorder=2, label=f"{label}: {len(found)}")
-    sizes = [x for x in events if x.name == "resize"]
+    sizes = kinds.get("resize")
     if sizes:
         axes.scatter([when(x.time) for x in sizes], [rows(x.fields["to"]) - 0.5 for x in sizes], marker="_",
                      s=160, color="#a0522d", linewidths=2, zorder=4, label=f"resize, to here: {len(sizes)}")
@@ -154,9 +142,9 @@ def last_of_window(fields):
     return max(fields["pgoff"], fields["first"] + fields["inserted"] - 1)
 
 
-def draw_marks(axes, rows, when, events, kind_of, size):
+def draw_marks(axes, rows, when, kinds, size):
     for kind, (label, marker, colour) in MARKS.items():
-        found = [x for x in events if kind_of(x) == kind]
+        found = kinds.get(kind)
         if not found:
             continue
         if kind in ("around", "insert"):
@@ -172,18 +160,15 @@ def draw_marks(axes, rows, when, events, kind_of, size):
                      label=f"{label}: {len(found)}", rasterized=len(found) > VECTOR_MAX, **hollow)
 
 
-def draw_tasks(axes, when, events, kind_of):
+def draw_tasks(axes, when, kinds, tasks):
     """A lane per task: who did it."""
-    tasks = list(dict.fromkeys(x.task for x in events))
-    for kind, (_, _, colour) in MARKS.items():
-        points = [(when(x.time), tasks.index(x.task)) for x in events if kind_of(x) == kind]
+    styles = [(kind, colour, 40) for kind, (_, _, colour) in MARKS.items()]
+    styles += [(kind, colour, 90) for kind, (_, colour, _) in RANGES.items()]
+    for kind, colour, size in styles:
+        points = [(when(x.time), tasks.index(x.task)) for x in kinds.get(kind, ())]
         if points:
-            axes.scatter(*zip(*points), marker="|", s=40, color=colour,
+            axes.scatter(*zip(*points), marker="|", s=size, color=colour,
                          rasterized=len(points) > VECTOR_MAX)
-    for kind, (_, colour, _) in RANGES.items():
-        points = [(when(x.time), tasks.index(x.task)) for x in events if x.name == kind]
-        if points:
-            axes.scatter(*zip(*points), marker="|", s=90, color=colour)
     axes.set_yticks(range(len(tasks)), tasks)
     axes.set_ylim(len(tasks) - 0.5, -0.5)
     axes.grid(axis="y", color="#eeeeee", linewidth=0.6)
@@ -201,13 +186,13 @@ def scale_pages(axes, rows):
 def scale_times(axes, when):
     ticks = list(when.ticks())
     axes[-1].xaxis.set_major_locator(FixedLocator([when(x) for x in ticks]))
-    axes[-1].xaxis.set_major_formatter(FixedFormatter([f"{x * 1000:g}" for x in ticks]))
+    axes[-1].xaxis.set_major_formatter(FixedFormatter([f"{x:g}" for x in ticks]))
     axes[-1].set_xlabel("ms")
     for first, end in when.breaks:
         middle = (when(first) + when(end)) / 2
         for one in axes:
             one.axvline(middle, color="#999999", linewidth=0.7, linestyle=(0, (1, 3)), zorder=0)
-        axes[0].annotate(f"{(end - first) * 1000:.3g} ms idle", (middle, 1), xycoords=("data", "axes fraction"),
+        axes[0].annotate(f"{end - first:.3g} ms idle", (middle, 1), xycoords=("data", "axes fraction"),
                          ha="center", va="bottom", color="#777777", fontsize=8)
 
 
@@ -226,26 +211,22 @@ def layout(rows, tasks):
     return upper, lower, min(max(row_points * 0.5, 2), 6) ** 2
 
 
-def draw(events, pages, kind_of, title, path):
-    """@events: in order of time; @pages: a trace.Pages; @kind_of: what an event is
-    marked as; @path: the SVG to write.
+def draw(events, kinds, pages, command, where, path):
+    """@events: in order of time; @kinds: lists of them, by what they are marked as;
+    @pages: a trace.Pages; @command, @where: for the title; @path: the SVG to write.
     """
-    rows, when = Rows(set(pages_of(events))), Times([x.time for x in events])
-    upper, lower, size = layout(rows, len({x.task for x in events}))
-    end = events[-1].time if events else 0
-    draw_spans(upper, rows, when, pages.exists, end, EXISTS, 0.9, f"page exists: {len(pages.exists)}")
-    draw_spans(upper, rows, when, pages.dirty, end, DIRTY, 0.45, f"in the dirty log: {len(pages.dirty)}")
-    draw_ranges(upper, rows, when, events)
-    draw_marks(upper, rows, when, events, kind_of, size)
+    tasks = list(dict.fromkeys(x.task for x in events))
+    rows, when = Rows(pages_of(kinds)), Times([x.time for x in events])
+    upper, lower, size = layout(rows, len(tasks))
+    draw_spans(upper, rows, when, pages.exists, EXISTS, 0.9, f"page exists: {len(pages.exists)}")
+    draw_spans(upper, rows, when, pages.dirty, DIRTY, 0.45, f"in the dirty log: {len(pages.dirty)}")
+    draw_ranges(upper, rows, when, kinds)
+    draw_marks(upper, rows, when, kinds, size)
     scale_pages(upper, rows)
     if lower:
-        draw_tasks(lower, when, events, kind_of)
+        draw_tasks(lower, when, kinds, tasks)
     scale_times([x for x in (upper, lower) if x], when)
-    command, where = title.split("\n", 1)[0], title.rsplit("\n", 1)[-1]
     upper.set_title(textwrap.shorten(command, 110) + "\n" + where, loc="left", pad=14)
     if events:
         upper.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), labelspacing=0.7)
-    pyplot.savefig(path, metadata={"Date": None}, bbox_inches="tight", dpi=150)
-    # It may be for committing: no blanks at the ends of lines.
-    lines = path.read_text(encoding="utf-8").splitlines()
-    path.write_text("".join(line.rstrip() + "\n" for line in lines), encoding="utf-8")
+    svg.save(path, bbox_inches="tight", dpi=150)
