@@ -12,19 +12,8 @@ HERE=$(dirname "$0")
 PYTHON=/usr/bin/python3
 CLI=${MMAPDEMO_CLI:-$HERE/../scripts/mmapdemo}
 
-# need REASON COMMAND... - ends the script where COMMAND fails
-need()
-{
-	reason=$1
-	shift
-	"$@" && return
-	ktap_print_header
-	ktap_skip_all "$reason"
-	exit "$KSFT_SKIP"
-}
-
-need "only root may open the device" [ "$(id -u)" = 0 ]
-need "install the package python3" [ -x $PYTHON ]
-need "MMAPDEMO_CLI does not name scripts/mmapdemo" [ -e "$CLI" ]
+[ "$(id -u)" = 0 ] || skip_all "only root may open the device"
+[ -x $PYTHON ] || skip_all "install the package python3"
+[ -e "$CLI" ] || skip_all "MMAPDEMO_CLI does not name scripts/mmapdemo"
 # -ESB: no more than it needs, as that is what takes the time.
 $PYTHON -ESB "$HERE/cli.py" "$CLI" "${KSFT:-$HERE/..}/kselftest" "$TMP"

@@ -14,15 +14,27 @@ DEVICE=/dev/mmapdemo
 TMP=$(mktemp -d)
 trap 'rm -rf "$TMP"' EXIT
 
+# skip_all REASON - ends the script, of which nothing has run
+skip_all()
+{
+	ktap_print_header
+	ktap_skip_all "$1"
+	exit "$KSFT_SKIP"
+}
+
 # plan N - ends the script here when it cannot run at all
 plan()
 {
+	[ "$(id -u)" = 0 ] || skip_all "only root may open the device"
 	ktap_print_header
-	if [ "$(id -u)" != 0 ]; then
-		ktap_skip_all "only root may open the device"
-		exit "$KSFT_SKIP"
-	fi
 	ktap_set_plan "$1"
+}
+
+# skip DESCRIPTION REASON - kselftest's own ktap_test_skip has no room for that
+skip()
+{
+	__ktap_test ok "$1" "SKIP $2"
+	KTAP_CNT_SKIP=$((KTAP_CNT_SKIP + 1))
 }
 
 # check DESCRIPTION COMMAND... - what it prints becomes diagnostics
@@ -46,8 +58,7 @@ check_with()
 	if command -v "$program" >/dev/null; then
 		check "$@"
 	else
-		__ktap_test ok "$1" "SKIP install the package $package"
-		KTAP_CNT_SKIP=$((KTAP_CNT_SKIP + 1))
+		skip "$1" "install the package $package"
 	fi
 }
 
@@ -75,8 +86,5 @@ module_lines()
 # need_module_file - ends the script when it cannot load the module anew
 need_module_file()
 {
-	[ -e "${MMAPDEMO_KO-}" ] && return
-	ktap_print_header
-	ktap_skip_all "MMAPDEMO_KO does not name the module's file"
-	exit "$KSFT_SKIP"
+	[ -e "${MMAPDEMO_KO-}" ] || skip_all "MMAPDEMO_KO does not name the module's file"
 }

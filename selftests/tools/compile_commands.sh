@@ -6,9 +6,7 @@
 # Runs on the host, boots nothing.
 #
 # Output: KTAP.
-. "$(dirname "$0")/../../scripts/lib.sh"
-KSFT=$(kselftest_source)/tools/testing/selftests
-. "$TOP/selftests/lib.sh"
+. "$(dirname "$0")/tools.bash"
 
 # sources DIRECTORY... - its C files, not those that a build left there
 sources()
@@ -53,8 +51,7 @@ clangd_finds_nothing()
 }
 
 need clangd:clangd make:make python3:/usr/bin/python3
-ktap_print_header
-ktap_set_plan 5
+start 5
 cd "$TOP" || exit
 check "make compile_commands.json" generate
 check "it lists each C file of the work tree once" each_file_once

@@ -8,7 +8,7 @@
 # Usage: deb.sh, on the host; it boots 6.12
 # In:  KERNELS  other ones
 # Output: KTAP; a guest's results are indented.
-. "$(dirname "$0")/guest.bash"
+. "$(dirname "$0")/tools.bash"
 
 NEWER=$VERSION.1
 EXAMPLES=/usr/share/doc/mmapdemo-dkms/examples
@@ -176,5 +176,5 @@ check "lintian has no error and no warning" lintian_clean
 for kernel in $KERNELS; do
 	check_guest "the package on Linux $kernel" "$kernel" "$DEB" "$TMP/newer.deb"
 done
-rm -rf "$CACHE/build/$(printf %s "$TMP/newer" | sha256sum | cut -c1-8)"
+rm -rf "$(build_root "$TMP/newer")"
 ktap_finished

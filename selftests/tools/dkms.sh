@@ -8,7 +8,7 @@
 # Usage: dkms.sh, on the host; it boots 6.1 and 6.12
 # In:  KERNELS  other ones
 # Output: KTAP; a guest's results are indented.
-. "$(dirname "$0")/guest.bash"
+. "$(dirname "$0")/tools.bash"
 
 make_it()
 {

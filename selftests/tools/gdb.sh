@@ -7,9 +7,7 @@
 # Runs on the host; boots one guest of 6.12-gdb.
 #
 # Output: KTAP.
-. "$(dirname "$0")/../../scripts/lib.sh"
-KSFT=$(kselftest_source)/tools/testing/selftests
-. "$TOP/selftests/lib.sh"
+. "$(dirname "$0")/tools.bash"
 
 # Two pages that are far apart: fault-around is for reads, each write has a fault.
 TOUCH='import mmap, os
@@ -67,8 +65,7 @@ no_qemu_is_left()
 	done
 }
 
-ktap_print_header
-ktap_set_plan 7
+start 7
 check "make gdb runs gdb's commands, and ends" run_gdb
 check "it stops in mmapdemo_fault, called by the core's handle_mm_fault" backtrace_leads_through_the_core
 check "vmf->pgoff is the page that the program touched" gdb_said '^first: pgoff 11 by python3$'

@@ -12,7 +12,7 @@
 # Usage: signing.sh, on the host; it boots 6.12 and 6.1
 # In:  KERNELS  other ones
 # Output: KTAP; a guest's results are indented.
-. "$(dirname "$0")/guest.bash"
+. "$(dirname "$0")/tools.bash"
 
 OVMF=/usr/share/OVMF
 SNAKEOIL=/usr/share/ovmf/PkKek-1-snakeoil

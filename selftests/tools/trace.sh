@@ -6,9 +6,7 @@
 # Runs on the host; boots a guest of 6.12 four times.
 #
 # Output: KTAP.
-. "$(dirname "$0")/../../scripts/lib.sh"
-KSFT=$(kselftest_source)/tools/testing/selftests
-. "$TOP/selftests/lib.sh"
+. "$(dirname "$0")/tools.bash"
 
 # 4 pages written, all of them cleaned, one written again; a private copy of
 # another; 8 more read by a child; 2 discarded, of which one is dirty.
@@ -140,8 +138,7 @@ no_command()
 	! OUT=$TMP/none CMD='' "$TOP/scripts/trace.sh" && [ ! -e "$TMP/none.svg" ]
 }
 
-ktap_print_header
-ktap_set_plan 10
+start 10
 check "make trace returns the program's status" run_trace
 check "the program has its input and output" it_had_its_channels
 check "the summary has each task's faults" tasks

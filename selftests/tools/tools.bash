@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# What the tests share that run on the host because they boot guests themselves.
-# Sourced. Such a test is its guest's command, too: with "guest" before its
-# arguments it is in there, and its results are the subtests of one of the host's.
+# What the tests share that run on the host, most because they boot guests
+# themselves. Sourced. Some are their guest's command, too: with "guest" before its
+# arguments such a test is in there, and its results are the subtests of one of the
+# host's.
 #
 # In:   KSFT  kselftest's directory; the host tells the guest
 # Sets: VERSION, the module's, and in the guest RELEASE and MODULES
