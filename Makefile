@@ -52,7 +52,7 @@ help:	## this list
 	@echo "  OPERATIONS='...'  profile: which of bench's, with ; in between"
 	@echo '  STRICT=1       bench: fail when a goal is not met'
 	@echo "  PARAMS='...'   vm, trace, load: module parameters, as in PARAMS='size=1G'"
-	@echo '  TIMEOUT=600    vm, test: end the guest after so many seconds'
+	@echo '  TIMEOUT=600    vm, trace, gdb, test: end the guest after so many seconds'
 	@echo '  BREAK=...      gdb: stop in this function, not in mmapdemo_fault'
 	@echo '  GDB_COMMANDS=FILE  gdb: run these commands, and leave'
 	@echo '  KDIR=...       modules, load: build directory of another kernel'

@@ -53,7 +53,8 @@ gdb_setup()
 # Its own session: Ctrl-C is for gdb, and would end QEMU.
 start_guest()
 {
-	CMD=${CMD:-"/usr/bin/python3 -c '$TOUCH'"} RW='' GDB_SOCKET=$SCRATCH/socket \
+	CMD=${CMD:-"/usr/bin/python3 -c '$TOUCH'"} RW='' \
+		QEMU_WORDS="-S -chardev socket,id=gdb,path=$SCRATCH/socket,server=on,wait=off -gdb chardev:gdb" \
 		setsid "$TOP/scripts/vm.sh" </dev/null >"$CACHE/logs/gdb-guest" 2>&1 &
 	GUEST=$!
 	until [ -S "$SCRATCH/socket" ]; do

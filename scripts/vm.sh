@@ -15,8 +15,6 @@
 #   PARAMS='...'    module parameters
 #   MODULE=FILE     the mmapdemo.ko to load; default: it is built from this tree;
 #                   none: it boots without
-#   QEMU_WORDS='...'
-#                   more words for QEMU's
 #   RW=1            that directory is writable; else what the guest
 #                   writes goes to its memory and vanishes with it
 #   TIMEOUT=600     seconds after which the guest is ended; default: never
@@ -27,7 +25,8 @@
 #                   is timed in the guest is the same whatever the host does
 #   PLUGIN=FILE,... a plugin that QEMU's TCG loads, and its arguments
 #   APPEND='...'    words to add to the kernel's command line
-#   GDB_SOCKET=PATH the guest waits for a gdb that connects to this socket
+#   QEMU_WORDS='...'
+#                   words to add to QEMU's
 #   CHECK_LEAKS=1   ask kmemleak after the module has gone (slow)
 #   MMAPDEMO_...=   what the tests look for; the guest gets it as it is
 #
@@ -140,7 +139,6 @@ qemu_arguments()
 		-fsdev "local,id=run,path=$RUN,security_model=none,multidevs=remap"
 		-device virtio-9p-pci,fsdev=run,mount_tag=run)
 	[ -z "${PLUGIN-}" ] || QEMU+=(-plugin "$PLUGIN")
-	[ -z "${GDB_SOCKET-}" ] || QEMU+=(-S -chardev "socket,id=gdb,path=$GDB_SOCKET,server=on,wait=off" -gdb chardev:gdb)
 	# shellcheck disable=SC2206 # a list of words
 	QEMU+=(${QEMU_WORDS-})
 	[ -z "${RW-}" ] || QEMU+=(
