@@ -8,7 +8,6 @@
  */
 #include "mmapdemo_test.h"
 #include "ftrace.h"
-#include "page_info.h"
 
 #include <stdarg.h>
 
