@@ -17,28 +17,28 @@
 #define STORED	4
 #define NR	64
 
-FIXTURE(fuzz) {
+FIXTURE(ioctl_args) {
 	struct device dev;
 	int fd, ro, wo;
 	char *arg, *readonly, *none;	/* pages for arguments */
 	struct mmapdemo_info info;	/* as it shall stay */
 };
 
-FIXTURE_VARIANT(fuzz) {
+FIXTURE_VARIANT(ioctl_args) {
 	caller_t call;
 };
 
-FIXTURE_VARIANT_ADD(fuzz, native) {
+FIXTURE_VARIANT_ADD(ioctl_args, native) {
 	.call = call_64,
 };
 
 #ifdef __x86_64__
-FIXTURE_VARIANT_ADD(fuzz, compat) {
+FIXTURE_VARIANT_ADD(ioctl_args, compat) {
 	.call = call_32,
 };
 #endif
 
-FIXTURE_SETUP(fuzz)
+FIXTURE_SETUP(ioctl_args)
 {
 	if (!can_call(variant->call))
 		SKIP(return, "needs CONFIG_IA32_EMULATION");
@@ -59,7 +59,7 @@ FIXTURE_SETUP(fuzz)
 	self->info = device_info(self->fd);
 }
 
-FIXTURE_TEARDOWN(fuzz)
+FIXTURE_TEARDOWN(ioctl_args)
 {
 	EXPECT_EQ(0, resize(self->fd, self->dev.nr_pages));
 	device_teardown(_metadata, &self->dev);
@@ -124,7 +124,7 @@ static bool is_valid(const union argument *in, unsigned int cmd)
 }
 
 /* Return: whether @ret is an answer that the header allows. */
-static bool is_documented(const FIXTURE_DATA(fuzz) *self,
+static bool is_documented(const FIXTURE_DATA(ioctl_args) *self,
 			  const struct attempt *try, long ret)
 {
 	bool no_right = try->fd < 0 ||
@@ -149,7 +149,7 @@ static bool is_documented(const FIXTURE_DATA(fuzz) *self,
 
 /* Makes the device again what it was, and checks that it is. */
 static void restore(struct __test_metadata *_metadata,
-		    FIXTURE_DATA(fuzz) *self)
+		    FIXTURE_DATA(ioctl_args) *self)
 {
 	struct mmapdemo_info info;
 
@@ -161,8 +161,8 @@ static void restore(struct __test_metadata *_metadata,
 }
 
 static void attempt(struct __test_metadata *_metadata,
-		    FIXTURE_DATA(fuzz) *self, struct attempt *try,
-		    const FIXTURE_VARIANT(fuzz) *variant)
+		    FIXTURE_DATA(ioctl_args) *self, struct attempt *try,
+		    const FIXTURE_VARIANT(ioctl_args) *variant)
 {
 	struct mmapdemo_info info;
 	long ret;
@@ -199,7 +199,7 @@ static __u64 edge(unsigned int i)
 	return edges[i % NR_EDGES];
 }
 
-static __u64 pointer(const FIXTURE_DATA(fuzz) *self, unsigned int i)
+static __u64 pointer(const FIXTURE_DATA(ioctl_args) *self, unsigned int i)
 {
 	const __u64 pointers[] = {
 		(uintptr_t)self->arg, 0, (uintptr_t)self->readonly,
@@ -215,7 +215,7 @@ static const unsigned int commands[] = {
 };
 
 /* Each pair of edges in the first two fields, through each file. */
-TEST_F(fuzz, edges)
+TEST_F(ioctl_args, edges)
 {
 	const int fd[] = { self->fd, self->ro, self->wo, -1 };
 	struct attempt try = { .arg = self->arg };
@@ -241,7 +241,7 @@ TEST_F(fuzz, edges)
 }
 
 /* Each bad pointer, as the argument and as the array. */
-TEST_F(fuzz, bad_pointers)
+TEST_F(ioctl_args, bad_pointers)
 {
 	struct attempt try = { .fd = self->fd };
 	unsigned int i, n;
@@ -283,7 +283,7 @@ static __u64 random_field(unsigned int *seed)
 	return (__u64)(rand_r(seed) % 4) << (rand_r(seed) % 2 * 32);
 }
 
-TEST_F(fuzz, random_arguments)
+TEST_F(ioctl_args, random_arguments)
 {
 	const int fd[] = { self->fd, self->fd, self->ro, self->wo, -1 };
 	unsigned int seed = time(NULL), i, n;
