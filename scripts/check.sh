@@ -4,7 +4,8 @@
 # All static checks: what the kernel's own tools say of the module, the suites
 # and the selftests, what shellcheck and Python say of the scripts, whether the
 # patches apply, whether man can format the man page and gcc compile its
-# examples, and whether what users meet is documented.
+# examples, whether what users meet is documented, and whether syzkaller is told
+# the same as programs are.
 #
 # Usage: check.sh [CHECK...]     default: all that checks() below lists
 # The tools are those of Linux 6.12, or build for it; checkpatch is taken from
@@ -16,6 +17,9 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/prepared.sh"
+
+# Where syzkaller is told; next to it, the numbers.
+SYZLANG=module/doc/syzkaller/mmapdemo.txt
 
 # NAME | for the user | what a finding looks like, in the check's output
 checks()
@@ -32,6 +36,7 @@ checks()
 	patches|patches that apply|: error:
 	manpage|man --warnings|(warning|error):
 	documented|names users meet|: error:
+	syzkaller|what syzkaller is told|: (fatal )?error:
 	TABLE
 }
 
@@ -282,12 +287,86 @@ check_documented()
 # page: ioctls, what goes with them, parameters, counters, tracepoints
 interface()
 {
-	sed -nE -e 's|^#define (MMAPDEMO_IOC_[A-Z_]+).*|\1 README.md selftests/layout.h|p' \
-		-e 's|^#define (MMAPDEMO_[A-Z_]+)\t.*|\1|p' \
+	sed -nE -e 's|^#define (MMAPDEMO_IOC_[A-Z_]+).*|\1 README.md selftests/layout.h '"$SYZLANG"'|p' \
+		-e 's|^#define (MMAPDEMO_[A-Z_]+)\t.*|\1 '"$SYZLANG"'|p' \
 		-e 's|^struct (mmapdemo_[a-z_]+) \{|\1 selftests/layout.h|p' "$TOP/module/uapi/mmapdemo.h"
 	sed -nE 's|^module_param[a-z_]*\(([a-z_]+),.*|\1 README.md selftests/reload.h|p' "$TOP/module/params.c"
 	sed -nE 's|^\t\[STAT_[A-Z_]+\]\t*= "(.*)",|\1 README.md|p' "$TOP/module/stats.c"
 	sed -nE 's/^(TRACE_EVENT\(|DEFINE_EVENT\([a-z_]+, )(mmapdemo_[a-z_]+),$/\2/p' "$TOP/module/trace.h"
+}
+
+# syzkaller itself is not in Debian. A name that has no value is no error to it:
+# it leaves out the calls that use it.
+check_syzkaller()
+{
+	local arch name
+
+	diff <(header_fields <"$TOP/module/uapi/mmapdemo.h") <(syzlang_fields <"$TOP/$SYZLANG") |
+		sed -n "s|^< \(.*\)|$SYZLANG: error: it lacks \1|p; s|^> \(.*\)|$SYZLANG: error: it has \1|p"
+	syzlang_names <"$TOP/$SYZLANG" | sort -u | while read -r name; do
+		grep -q "^$name = " "$TOP/$SYZLANG.const" ||
+			printf '%s: error: it has no value for %s\n' "$SYZLANG.const" "$name"
+	done
+	for arch in 386:-m32 amd64:-m64 arm64:-m64; do
+		syzlang_asserts "${arch%:*}" | gcc "${arch#*:}" -fsyntax-only -fno-diagnostics-show-caret \
+			-I "$TOP/module/uapi" -I "/usr/include/$(gcc -print-multiarch)" -x c - 2>&1
+	done
+}
+
+# Both: structs and their fields, in order, and the bits of each.
+header_fields()
+{
+	awk '/^struct .*\{$/ { name = $2 }
+		/^\};/ { name = "" }
+		name && /^\t__u/ { print name, substr($2, 1, length($2) - 1), substr($1, 4) }'
+}
+
+syzlang_fields()
+{
+	awk '/^[a-z_]+ \{$/ { name = $1 }
+		/^\}/ { name = "" }
+		name && match($0, /(int|ptr)(32|64)/) { print name, $1, substr($0, RSTART + 3, 2) }'
+}
+
+# syzlang_names - what a description on stdin takes from the .const file
+syzlang_names()
+{
+	sed -nE -e '/^(#|include|define)/d' -e 's/^([a-z0-9]+)\$.*/&\n__NR_\1/' -e '/[A-Z]/p' |
+		grep -oE '\b(__NR_[a-z0-9]+|[A-Z]+_[A-Z_]+)\b'
+}
+
+# syzlang_asserts ARCH - a C program that compiles if the .const file is right
+# for ARCH, one of syzkaller's names. An arm64's numbers are the generic ones.
+# To syzkaller mmap is mmap2 where there is one.
+syzlang_asserts()
+{
+	case $1 in
+	arm64) echo '#include <asm-generic/unistd.h>' ;;
+	*) echo '#include <asm/unistd.h>' ;;
+	esac
+	cat <<-'C'
+		#include <linux/fcntl.h>
+		#include <linux/mman.h>
+		#include "mmapdemo.h"
+		#ifdef __NR_mmap2
+		#undef __NR_mmap
+		#define __NR_mmap __NR_mmap2
+		#endif
+	C
+	sed -n 's/^define/#define/p' "$TOP/$SYZLANG"
+	awk -F ' = ' -v arch="$1" -v file="$SYZLANG.const" '
+		/^[A-Z_].* = / {
+			value = ""
+			n = split($2, values, ", ")
+			for (i = 1; i <= n; i++) {
+				last = split(values[i], words, ":")
+				if (last == 1 && !value || index(":" values[i], ":" arch ":"))
+					value = words[last]
+			}
+			if (value != "???")
+				printf "#line %d \"%s\"\n_Static_assert((__u64)(%s) == %sULL, \"%s, %s\");\n",
+					NR, file, $1, value, $1, arch
+		}' "$TOP/$SYZLANG.const"
 }
 
 # ---------------------------------------------------------------------------
