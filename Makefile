@@ -8,7 +8,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 # The scripts get these as the user typed them: make must not take a $ in CMD
 # for a variable of its own.
 SCRIPT_VARIABLES := KERNEL KERNELS TESTS CMD PARAMS RW TIMEOUT REUSE SAVE STRICT OPERATIONS OUT \
-	BREAK GDB_COMMANDS
+	BREAK GDB_COMMANDS TIME
 $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)),\
 	$(eval override $v := $$(value $v))$(eval export $v)))
 
@@ -18,7 +18,7 @@ export CALLER := $(or $(wildcard $(PWD)),$(CURDIR))
 .DEFAULT_GOAL := modules
 .PHONY: help modules headers clean load unload demo vm trace check test test-tools matrix matrix-full
 .PHONY: dkms-install dkms-remove deb
-.PHONY: kunit kunit-intree branches mutants coverage faults bench profile kernel
+.PHONY: kunit kunit-intree branches mutants coverage faults stress bench profile kernel
 .PHONY: gdb compile_commands.json
 
 # What stands behind "##" at each target of $1; $2: in which column.
@@ -30,7 +30,7 @@ help:	## this list
 	@echo
 	@echo 'Try it in a virtual machine; nothing touches the kernel that runs here:'
 	@$(call describe,demo vm trace check test test-tools matrix matrix-full kunit \
-		kunit-intree branches mutants coverage faults bench profile kernel)
+		kunit-intree branches mutants coverage faults stress bench profile kernel)
 	@echo
 	@echo 'Work on it:'
 	@$(call describe,gdb compile_commands.json,31)
@@ -53,6 +53,7 @@ help:	## this list
 	@echo '  STRICT=1       bench: fail when a goal is not met'
 	@echo "  PARAMS='...'   vm, trace, load: module parameters, as in PARAMS='size=1G'"
 	@echo '  TIMEOUT=600    vm, trace, gdb, test: end the guest after so many seconds'
+	@echo '  TIME=600       stress: seconds for each kernel'
 	@echo '  BREAK=...      gdb: stop in this function, not in mmapdemo_fault'
 	@echo '  GDB_COMMANDS=FILE  gdb: run these commands, and leave'
 	@echo '  KDIR=...       modules, load: build directory of another kernel'
@@ -125,6 +126,9 @@ coverage:	## all tests once more, to see which lines and branches they run
 
 faults:	## fail each allocation of each call, one at a time
 	@scripts/faults.sh
+
+stress:	## fio, stress-ng, kills, OOM, coredumps, hotplug, rmmod at once
+	@scripts/stress.sh
 
 bench:	## what a mapping costs, next to memfd and others; goals, charts
 	@scripts/bench.sh

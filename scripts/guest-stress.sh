@@ -1,0 +1,465 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Real tools on the device, and all the misfortune that a machine has for them,
+# in rounds; stress.sh boots a guest with this as the command, and any other may
+# call it there.
+#
+# Usage: guest-stress.sh SECONDS
+# In:  MODULE   the module's file, which each round loads anew
+# In a round, all at once: fio, whose mmap and psync engines verify what they
+# wrote, each on a range of its own and several on one; fio that only reads and
+# writes; stress-ng on the node and, for the memory around it, beside it, once
+# more in a cgroup that swaps; what guest-stress.py has; CPU 1 that goes and
+# comes. Then all end, what had to stay is verified, and the module goes. The
+# rounds differ in fault_mode, and in a pool that is smaller than the device.
+# After the first the memory in use is measured, and compared after each other.
+#
+# Out: /run/mmapdemo/figures, `name value` lines, renewed every two seconds:
+#   seconds     since the start
+#   rounds      that have ended
+#   operations  of fio (4 KiB each), stress-ng on the node and the workers
+#   verified    of these fio's reads whose content it verified
+#   pages       that went into the store, or out of it by a discard or a resize
+#   faults      killed  stopped  oom_kills  coredumps  hotplugs  swapped (pages)
+#   refused     attempts to unload the module while it was in use
+#   sigbus      at the pool's cap or past the end     enospc  writes at the cap
+#   mismatches  content, or an end of a program, that is not as it must be
+#   reports     of the kernel since the module was loaded first
+#   drift       KiB in use, more than after the first round
+# What is wrong goes to stderr. The module is left loaded with its defaults.
+# Exit status: 0; 1 mismatches, reports, a drift of 1 MiB or more, or one of all
+# these things has not happened even once.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+PATH=$PATH:/usr/sbin:/sbin
+SECONDS_MAX=$1
+FIGURES=/run/mmapdemo/figures
+DIR=/tmp/mmapdemo-stress
+STATS=/sys/kernel/debug/mmapdemo/stats
+CPU=/sys/devices/system/cpu/cpu1/online
+NAMES=(seconds rounds operations verified pages faults killed stopped oom_kills coredumps hotplugs
+	swapped refused sigbus enospc mismatches reports drift)
+# What has to happen for a run to be worth its name.
+INGREDIENTS=(operations verified pages faults killed stopped oom_kills coredumps hotplugs swapped
+	refused sigbus enospc)
+PAGE_KIB=$(($(getconf PAGESIZE) / 1024))
+DRIFT_MAX=1024
+
+declare -A BEFORE NOW	# figures of the rounds that have ended, and of this one
+BASELINE=
+SIGBUS=()		# not every stress-ng has this
+! stress-ng --help | grep -q -e --sigbus || SIGBUS=(--sigbus 1)
+PIDS=()
+
+mismatch()
+{
+	echo "stress: mismatch: $*" >&2
+	BEFORE[mismatches]=$((${BEFORE[mismatches]:-0} + 1))
+}
+
+# --- Figures ----------------------------------------------------------------
+
+# sum_of FILE NAME... - of its `name value` lines those named, added up
+sum_of()
+{
+	local file=$1
+
+	shift
+	awk -v names=" $* " 'index(names, " " $1 " ") { sum += $2 } END { printf "%d\n", sum }' \
+		"$file" 2>/dev/null || echo 0
+}
+
+look()
+{
+	local name file=$DIR/victims
+
+	[ ! -e $STATS ] || cat $STATS >$DIR/stats
+	for name in operations mismatches killed stopped coredumps refused enospc; do
+		NOW[$name]=$(sum_of $file $name)
+	done
+	NOW[pages]=$(sum_of $DIR/stats pool_allocated pool_recycled discarded)
+	NOW[faults]=$(sum_of $DIR/stats fault_read fault_write fault_cow)
+	NOW[sigbus]=$(sum_of $DIR/stats sigbus_size sigbus_cap)
+	# These count on over all rounds.
+	BEFORE[seconds]=$SECONDS
+	BEFORE[hotplugs]=$(wc -l <$DIR/hotplugs)
+	BEFORE[oom_kills]=$(($(sum_of $DIR/cgroup/oom/memory.events oom_kill) - OOM_KILLS))
+	BEFORE[swapped]=$(($(sum_of /proc/vmstat pswpout) - SWAPPED))
+	BEFORE[reports]=$(log_reports $DIR/kernel.log | wc -l) || true
+	write_figures
+}
+
+write_figures()
+{
+	local name
+
+	for name in "${NAMES[@]}"; do
+		printf '%s %d\n' "$name" $((${BEFORE[$name]:-0} + ${NOW[$name]:-0}))
+	done >$DIR/figures
+	# Whoever reads it on the host finds either the old or the new.
+	cp $DIR/figures $FIGURES.new
+	mv $FIGURES.new $FIGURES
+}
+
+# The round's own become part of the others.
+add_up()
+{
+	local name
+
+	for name in "${!NOW[@]}"; do
+		BEFORE[$name]=$((${BEFORE[$name]:-0} + ${NOW[$name]}))
+	done
+	NOW=()
+	rm -f $DIR/victims $DIR/stats
+}
+
+# --- What runs in a round ---------------------------------------------------
+
+# What fio, of which nobody is killed, has below 8 MiB; the rest of the device's
+# beginning is for "mixed". Writers that share a range write the same to it.
+verifying_jobs()
+{
+	cat <<-END
+	[global]
+	filename=/dev/mmapdemo
+	bs=4k
+	time_based
+	runtime=$1
+	randrepeat=0
+	verify_fatal=1
+	verify_backlog=64
+	size=1m
+	verify=crc32c
+	[mmap-write]
+	ioengine=mmap
+	rw=randwrite
+	[mmap-mixed]
+	ioengine=mmap
+	rw=randrw
+	offset=1m
+	fsync=32
+	[psync-write]
+	ioengine=psync
+	rw=randwrite
+	offset=2m
+	[psync-mixed]
+	ioengine=psync
+	rw=randrw
+	offset=3m
+	[same-mmap]
+	ioengine=mmap
+	rw=randwrite
+	offset=4m
+	size=2m
+	numjobs=2
+	verify=pattern
+	verify_pattern=%o
+	[same-psync]
+	ioengine=psync
+	rw=randwrite
+	offset=4m
+	size=2m
+	verify=pattern
+	verify_pattern=%o
+	END
+}
+
+# keep, is_kept - content that nobody touches in between. (This fio never ends
+# when it is to verify alone, on a device of this kind.)
+keep()
+{
+	head -c 2M /dev/urandom >$DIR/kept
+	dd if=$DIR/kept of=/dev/mmapdemo bs=1M seek=6 status=none
+}
+
+is_kept()
+{
+	cmp -n 2M $DIR/kept /dev/mmapdemo 0 6M >&2
+}
+
+# Whoever dies in this is started again.
+mixed()
+{
+	while :; do
+		fio --name=mixed --filename=/dev/mmapdemo --bs=4k --offset=8m --size=16m --rw=randrw \
+			--ioengine="$1" --numjobs=2 --time_based --runtime=600 >/dev/null 2>&1 || true
+		sleep 0.5
+	done
+}
+
+hotplug()
+{
+	while :; do
+		if echo 0 >$CPU && echo 1 >$CPU; then
+			echo >>$DIR/hotplugs
+		fi 2>/dev/null
+		sleep $((2 + RANDOM % 3))
+	done
+}
+
+# root's madvise would poison pages, which are gone for good.
+as_nobody()
+{
+	cd $DIR/tmp
+	exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+}
+
+# Its programs are charged to the cgroup, which has no room for them but in swap.
+swapping()
+{
+	echo $BASHPID >$DIR/cgroup/swap/cgroup.procs
+	exec stress-ng --temp-path $DIR/tmp --timeout "$1" --vm 1 --vm-bytes 40M
+}
+
+# start NAME COMMAND... - in the background, to be waited for
+start()
+{
+	local name=$1
+
+	shift
+	"$@" >"$DIR/$name.out" 2>&1 &
+	PIDS+=("$name:$!")
+}
+
+# start_all SECONDS - what ends by itself after these
+start_all()
+{
+	verifying_jobs "$1" >$DIR/jobs
+	start fio fio --output=$DIR/fio --output-format=terse --terse-version=3 $DIR/jobs
+	start dev stress-ng --temp-path $DIR/tmp --timeout "$1" --metrics-brief \
+		--dev 1 --dev-file /dev/mmapdemo
+	start beside as_nobody stress-ng --temp-path $DIR/tmp --timeout "$1" --vm 1 --vm-bytes 24M \
+		--mmap 1 --mmap-bytes 8M --fork 1 --madvise 1 --mlock 1 --msync 1 --msync-bytes 1M \
+		"${SIGBUS[@]}"
+	start swapping swapping "$1"
+	start victims nice -n -10 "$(dirname "$0")/guest-stress.py" "$1" $DIR
+}
+
+# end_all SECONDS - waits for all these, but no longer than that
+end_all()
+{
+	local each name pid rc end=$((EPOCHSECONDS + $1))
+
+	for each in "${PIDS[@]}"; do
+		name=${each%:*} pid=${each#*:}
+		while ! wait_for "$pid" 2; do
+			look
+			if [ $EPOCHSECONDS -gt $end ]; then
+				mismatch "$name does not end"
+				ps -eo pid,stat,wchan:30,args >&2
+				kill -KILL "$pid"
+			fi
+		done
+		wait "$pid" && rc=0 || rc=$?
+		[ $rc = 0 ] || {
+			mismatch "$name ended with status $rc"
+			grep -v metrc: "$DIR/$name.out" | tail -n 15 >&2
+		}
+		grep -h 'stress: mismatch' "$DIR/$name.out" >&2 || true
+	done
+	PIDS=()
+}
+
+# What is only known at the end.
+look_at_results()
+{
+	local dev read written
+
+	look
+	read -r read written < <(awk -F';' '$1 == 3 { r += $6; w += $47 } END { print int(r / 4), int(w / 4) }' $DIR/fio)
+	dev=$(awk '$4 == "dev" { print $5 }' $DIR/dev.out)
+	[ "${dev:-0}" != 0 ] || mismatch "stress-ng did nothing to the node"
+	NOW[verified]=$read
+	NOW[operations]=$((NOW[operations] + read + written + ${dev:-0}))
+}
+
+# --- A round ----------------------------------------------------------------
+
+# load NUMBER - as it is to be in this round
+load()
+{
+	local params=(fault_mode=map_pages size=64M)
+
+	[ $(($1 % 2)) = 0 ] || params[0]=fault_mode=insert
+	[ $(($1 % 3)) != 1 ] || params+=(pool_size=11M)
+	insmod "${MMAPDEMO_KO:-$MODULE}" "${params[@]}"
+}
+
+# A process that was just killed may need a moment to let go of it.
+unload()
+{
+	local tries=300
+
+	while ! rmmod mmapdemo 2>$DIR/rmmod; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || {
+			mismatch "$(cat $DIR/rmmod)"
+			return 1
+		}
+		sleep 0.1
+	done
+}
+
+kill_tree()
+{
+	# The loop first, or it would start another.
+	kill "$@"
+	pkill -KILL -f '^fio --name=mixed' || true
+	wait "$@" 2>/dev/null || true
+}
+
+# round NUMBER SECONDS
+round()
+{
+	local seconds=$2 killed=() end
+
+	load "$1"
+	exec 9</dev/mmapdemo
+	# Where the pool is small, these have their pages before it is full.
+	dd if=/dev/zero of=/dev/mmapdemo bs=1M count=6 status=none
+	keep
+	end=$((SECONDS + seconds))
+	start_all "$seconds"
+	mixed mmap 2>/dev/null &
+	killed+=($!)
+	mixed psync 2>/dev/null &
+	killed+=($!)
+	hotplug &
+	killed+=($!)
+	while [ $SECONDS -lt $end ]; do
+		sleep 2
+		look
+	done
+	end_all 120
+	kill_tree "${killed[@]}"
+	echo 1 >$CPU 2>/dev/null || true
+	look_at_results
+	is_kept || mismatch "what nobody has touched since it was written"
+	exec 9>&-
+	unload
+	add_up
+	BEFORE[rounds]=$((${BEFORE[rounds]:-0} + 1))
+	measure
+	look
+}
+
+# --- Memory -----------------------------------------------------------------
+
+# What is neither free, on per-CPU lists included, nor can be dropped, nor a
+# program's: in KiB. With KASAN what slab has freed stays with it for long, and
+# the stacks that it keeps become more and more: there kmemleak looks at slab.
+memory_used()
+{
+	local kasan=0
+
+	[ ! -d /sys/kernel/debug/stackdepot ] || kasan=1
+	awk -v kib="$PAGE_KIB" -v kasan=$kasan '
+		$1 == "pages" && $2 == "free"		{ free += $3 }
+		$1 == "count:"				{ free += $2 }
+		FILENAME == "/proc/vmstat" && /^nr_(file_pages|anon_pages) / { free += $2 }
+		$1 == "MemTotal:"			{ total = $2 }
+		$1 == "SReclaimable:"			{ other += $2 }
+		$1 == "SUnreclaim:" && kasan		{ other += $2 }
+		END	{ print total - free * kib - other }' /proc/zoneinfo /proc/vmstat /proc/meminfo
+}
+
+# measure - sets the drift; what has just ended is not all back at once
+measure()
+{
+	local used least=
+
+	for _ in 1 2 3 4 5 6; do
+		cat /proc/sys/vm/stat_refresh
+		used=$(memory_used)
+		[ "$least" ] && [ "$least" -le "$used" ] || least=$used
+		[ -z "$BASELINE" ] || [ $((least - BASELINE)) -gt 128 ] || break
+		sleep 1
+	done
+	: "${BASELINE:=$least}"
+	BEFORE[drift]=$((least - BASELINE))
+}
+
+# --- The whole --------------------------------------------------------------
+
+# The disk is filled once, so that swapping takes no memory later.
+make_swap()
+{
+	[ -b /dev/ram0 ] || modprobe brd rd_nr=1 rd_size=65536
+	dd if=/dev/zero of=/dev/ram0 bs=1M status=none 2>/dev/null || true
+	mkswap /dev/ram0 >/dev/null
+	swapon /dev/ram0
+}
+
+make_cgroups()
+{
+	mkdir -p $DIR/cgroup
+	mount -t cgroup2 none $DIR/cgroup
+	echo +memory >$DIR/cgroup/cgroup.subtree_control
+	mkdir -p $DIR/cgroup/oom $DIR/cgroup/swap
+	echo 24M >$DIR/cgroup/oom/memory.max
+	echo 0 >$DIR/cgroup/oom/memory.swap.max
+	echo 24M >$DIR/cgroup/swap/memory.max
+}
+
+prepare()
+{
+	rm -rf $DIR
+	mkdir -p $DIR/tmp
+	chmod 777 $DIR/tmp
+	: >$DIR/hotplugs
+	make_cgroups
+	make_swap
+	OOM_KILLS=$(sum_of $DIR/cgroup/oom/memory.events oom_kill)
+	SWAPPED=$(sum_of /proc/vmstat pswpout)
+	echo $DIR/core.%p >/proc/sys/kernel/core_pattern
+	# The kernel forgets its first lines in the end.
+	dmesg -w >$DIR/kernel.log &
+	WATCH=$!
+	! grep -q '^mmapdemo ' /proc/modules || rmmod mmapdemo
+}
+
+cleanup()
+{
+	kill "$WATCH" || true
+	swapoff /dev/ram0
+	umount -l $DIR/cgroup
+	insmod "${MMAPDEMO_KO:-$MODULE}"
+}
+
+# verdict - what is wrong, in words; true when nothing is
+verdict()
+{
+	local name value rc=0
+
+	for name in "${INGREDIENTS[@]}"; do
+		[ "$(sum_of $FIGURES "$name")" != 0 ] || {
+			echo "stress: never happened: $name" >&2
+			rc=1
+		}
+	done
+	value=$(sum_of $FIGURES mismatches reports)
+	[ "$value" = 0 ] || rc=1
+	value=$(sum_of $FIGURES drift)
+	[ "${value#-}" -lt $DRIFT_MAX ] || {
+		echo "stress: memory in use has changed by $value KiB" >&2
+		rc=1
+	}
+	return $rc
+}
+
+SECONDS=0
+prepare
+# Three rounds in a minute, where they are a quarter of what they take; none
+# longer than one.
+LENGTH=$((SECONDS_MAX / 8))
+LENGTH=$((LENGTH < 10 ? 10 : LENGTH > 60 ? 60 : LENGTH))
+NUMBER=0
+while [ $SECONDS -lt "$SECONDS_MAX" ] || [ $NUMBER -lt 3 ]; do
+	round $NUMBER $LENGTH || break
+	NUMBER=$((NUMBER + 1))
+done
+look
+cleanup
+verdict

@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Real tools (fio, stress-ng) on the device, with processes that are killed and
+# stopped, the OOM killer, coredumps, CPU hotplug and attempts to unload the
+# module all along: what guest-stress.sh does, in a guest, and what came of it.
+#
+# Usage: stress.sh, with in the environment:
+#   KERNELS='6.12 6.12-debug'  on which kernels, one after the other
+#   TIME=600                   seconds for each, and no less than three rounds;
+#                              boot and the search for leaks come on top
+#   MODULE=FILE                the mmapdemo.ko to load; default: it is built
+# stdout has a table, a line each 20 s, and for each kernel the line
+#   KERNEL: N operations, N faults, N killed, N OOM kills, N coredumps, N
+#   hotplugs, N unloads refused, N mismatches, N reports, drift N KiB
+# The last one is the same of all, after "stress: "; its drift is the largest.
+# Exit status: 0; 1 a mismatch, a report of a kernel, memory that is gone, a
+# guest that died, or something of this list that never happened.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+KERNELS=${KERNELS:-6.12 6.12-debug}
+TIME=${TIME:-600}
+COLUMNS_SHOWN=(seconds operations pages faults killed oom_kills hotplugs refused reports mismatches drift)
+declare -A FIGURE TOTAL
+FAILED=''
+
+# read_figures FILE - what the guest has written so far
+read_figures()
+{
+	local name value
+
+	FIGURE=()
+	while read -r name value; do
+		FIGURE[$name]=$value
+	done < <(cat "$1" 2>/dev/null)
+}
+
+# show NAME FILE - prints a line of the table for each 20 s, until killed
+show()
+{
+	local name seconds=-1
+
+	printf '%-10s' "$1"
+	printf ' %10s' "${COLUMNS_SHOWN[@]}"
+	echo
+	while sleep 20; do
+		read_figures "$2"
+		[ "${FIGURE[seconds]--1}" != "$seconds" ] || continue
+		seconds=${FIGURE[seconds]}
+		printf '%-10s' "$1"
+		for name in "${COLUMNS_SHOWN[@]}"; do
+			printf ' %10s' "${FIGURE[$name]-}"
+		done
+		echo
+	done
+}
+
+# summary PREFIX - of FIGURE, in one line
+summary()
+{
+	printf '%s: %d operations, %d faults, %d killed, %d OOM kills, %d coredumps, %d hotplugs, ' "$1" \
+		"${FIGURE[operations]-0}" "${FIGURE[faults]-0}" "${FIGURE[killed]-0}" \
+		"${FIGURE[oom_kills]-0}" "${FIGURE[coredumps]-0}" "${FIGURE[hotplugs]-0}"
+	printf '%d unloads refused, %d mismatches, %d reports, drift %d KiB\n' "${FIGURE[refused]-0}" \
+		"${FIGURE[mismatches]-0}" "${FIGURE[reports]-0}" "${FIGURE[drift]-0}"
+}
+
+add_up()
+{
+	local name
+
+	for name in "${!FIGURE[@]}"; do
+		case $name in
+		drift) [ "${FIGURE[drift]#-}" -lt "${TOTAL[drift]-0}" ] || TOTAL[drift]=${FIGURE[drift]#-} ;;
+		*) TOTAL[$name]=$((${TOTAL[$name]-0} + ${FIGURE[$name]})) ;;
+		esac
+	done
+}
+
+# stress_kernel NAME
+stress_kernel()
+{
+	local kernel=$1 run=$CACHE/results/stress-$1 rc=0 table
+
+	lock "results-stress-$kernel"
+	rm -rf "$run"
+	mkdir -p "$run"
+	# The size of a RAM disk is the kernel's to know where it is built in.
+	show "$kernel" "$run/figures" &
+	table=$!
+	KERNEL=$kernel PARAMS='' RW='' RUN=$run TIMEOUT=$((TIME * 2 + 900)) CHECK_LEAKS=1 CALLER=$TOP \
+		APPEND='brd.rd_nr=1 brd.rd_size=65536' CMD="$TOP/scripts/guest-stress.sh $TIME" \
+		"$TOP/scripts/vm.sh" </dev/null >&2 || rc=$?
+	kill $table
+	wait $table 2>/dev/null || true
+	read_figures "$run/figures"
+	FIGURE[reports]=$(log_reports "$run/kernel.log" | wc -l) || true
+	[ $rc = 0 ] || {
+		FAILED+=" $kernel"
+		say "$kernel: failed, with status $rc; its files are in $run"
+	}
+	unlock "results-stress-$kernel"
+}
+
+need fio:fio stress-ng:stress-ng python3:/usr/bin/python3 procps:pkill
+for kernel in $KERNELS; do
+	"$TOP/scripts/kernel.sh" "$kernel" >/dev/null
+done
+lines=()
+for kernel in $KERNELS; do
+	stress_kernel "$kernel"
+	lines+=("$(summary "$kernel")")
+	add_up
+done
+printf '%s\n' "${lines[@]}"
+FIGURE=()
+for name in "${!TOTAL[@]}"; do
+	FIGURE[$name]=${TOTAL[$name]}
+done
+summary stress
+[ ! "$FAILED" ]
