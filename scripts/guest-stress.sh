@@ -51,7 +51,7 @@ declare -A BEFORE NOW	# figures of the rounds that have ended, and of this one
 BASELINE=
 SIGBUS=()		# not every stress-ng has this
 ! stress-ng --help | grep -q -e --sigbus || SIGBUS=(--sigbus 1)
-PIDS=()
+PIDS=() ASIDES=()
 
 mismatch()
 {
@@ -210,10 +210,10 @@ as_nobody()
 swapping()
 {
 	echo $BASHPID >$DIR/cgroup/swap/cgroup.procs
-	exec stress-ng --temp-path $DIR/tmp --timeout "$1" --vm 1 --vm-bytes 40M
+	exec stress-ng --temp-path $DIR/tmp --timeout "$1" --vm 1 --vm-bytes 20M
 }
 
-# start NAME COMMAND... - in the background, to be waited for
+# start NAME COMMAND... - in the background; it ends by itself, with status 0
 start()
 {
 	local name=$1
@@ -223,18 +223,57 @@ start()
 	PIDS+=("$name:$!")
 }
 
-# start_all SECONDS - what ends by itself after these
-start_all()
+# start_aside NAME COMMAND... - goes on until end_asides
+start_aside()
 {
+	local name=$1
+
+	shift
+	"$@" >"$DIR/$name.out" 2>&1 &
+	ASIDES+=($!)
+}
+
+end_asides()
+{
+	# The loops first, or they would start others.
+	kill "${ASIDES[@]}" 2>/dev/null || true
+	pkill -KILL -f '^fio --name=mixed' || true
+	pkill -KILL stress-ng || true
+	wait "${ASIDES[@]}" 2>/dev/null || true
+	ASIDES=()
+	echo 1 >$CPU 2>/dev/null || true
+	rm -rf $DIR/tmp/*
+	! grep -h ' fail: ' $DIR/beside.out $DIR/swapping.out >&2 || mismatch "in stress-ng's own memory"
+}
+
+# start_tools SECONDS - fio and stress-ng; returns when they are at work, which
+# on a slow machine takes long
+start_tools()
+{
+	local end=$((SECONDS + 60))
+
 	verifying_jobs "$1" >$DIR/jobs
 	start fio fio --output=$DIR/fio --output-format=terse --terse-version=3 $DIR/jobs
 	start dev stress-ng --temp-path $DIR/tmp --timeout "$1" --metrics-brief \
 		--dev 1 --dev-file /dev/mmapdemo
-	start beside as_nobody stress-ng --temp-path $DIR/tmp --timeout "$1" --vm 1 --vm-bytes 24M \
-		--mmap 1 --mmap-bytes 8M --fork 1 --madvise 1 --mlock 1 --msync 1 --msync-bytes 1M \
-		"${SIGBUS[@]}"
-	start swapping swapping "$1"
+	start_aside beside as_nobody stress-ng --temp-path $DIR/tmp --timeout $(($1 + 60)) \
+		--vm 1 --vm-bytes 8M --mmap 1 --mmap-bytes 4M --fork 1 --madvise 1 --mlock 1 \
+		--msync 1 --msync-bytes 1M "${SIGBUS[@]}"
+	start_aside swapping swapping $(($1 + 60))
+	until [ "$(pgrep -c -x fio)" -gt 7 ] && [ "$(pgrep -c stress-ng-dev)" -gt 0 ] ||
+		[ $SECONDS -gt $end ]; do
+		sleep 0.5
+	done
+}
+
+# start_misfortune SECONDS - only now: stress-ng, as it starts, counts the CPUs,
+# and dies when one goes meanwhile
+start_misfortune()
+{
 	start victims nice -n -10 "$(dirname "$0")/guest-stress.py" "$1" $DIR
+	start_aside mixed-mmap mixed mmap
+	start_aside mixed-psync mixed psync
+	start_aside hotplug hotplug
 }
 
 # end_all SECONDS - waits for all these, but no longer than that
@@ -302,39 +341,25 @@ unload()
 	done
 }
 
-kill_tree()
-{
-	# The loop first, or it would start another.
-	kill "$@"
-	pkill -KILL -f '^fio --name=mixed' || true
-	wait "$@" 2>/dev/null || true
-}
-
 # round NUMBER SECONDS
 round()
 {
-	local seconds=$2 killed=() end
+	local end
 
 	load "$1"
 	exec 9</dev/mmapdemo
 	# Where the pool is small, these have their pages before it is full.
 	dd if=/dev/zero of=/dev/mmapdemo bs=1M count=6 status=none
 	keep
-	end=$((SECONDS + seconds))
-	start_all "$seconds"
-	mixed mmap 2>/dev/null &
-	killed+=($!)
-	mixed psync 2>/dev/null &
-	killed+=($!)
-	hotplug &
-	killed+=($!)
+	start_tools "$2"
+	start_misfortune "$2"
+	end=$((SECONDS + $2))
 	while [ $SECONDS -lt $end ]; do
 		sleep 2
 		look
 	done
-	end_all 120
-	kill_tree "${killed[@]}"
-	echo 1 >$CPU 2>/dev/null || true
+	end_all 180
+	end_asides
 	look_at_results
 	is_kept || mismatch "what nobody has touched since it was written"
 	exec 9>&-
@@ -400,7 +425,7 @@ make_cgroups()
 	mkdir -p $DIR/cgroup/oom $DIR/cgroup/swap
 	echo 24M >$DIR/cgroup/oom/memory.max
 	echo 0 >$DIR/cgroup/oom/memory.swap.max
-	echo 24M >$DIR/cgroup/swap/memory.max
+	echo 12M >$DIR/cgroup/swap/memory.max
 }
 
 prepare()
@@ -451,8 +476,8 @@ verdict()
 
 SECONDS=0
 prepare
-# Three rounds in a minute, where they are a quarter of what they take; none
-# longer than one.
+# As a round begins and ends for some time as well, three of the shortest fill a
+# minute; none is longer than one.
 LENGTH=$((SECONDS_MAX / 8))
 LENGTH=$((LENGTH < 10 ? 10 : LENGTH > 60 ? 60 : LENGTH))
 NUMBER=0
