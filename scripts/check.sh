@@ -104,7 +104,7 @@ check_checkpatch()
 	for source in "${sources[@]}"; do
 		dir=$OUT/checkpatch-$(basename "$source")
 		cat "$dir.log"
-		(cd "$dir" && { kernel_files; ls module/compat.h module/trace.h; selftest_files; script_files; }) |
+		(cd "$dir" && { kernel_files; ls module/compat.h module/trace.h selftests/fuzz_engine.h; selftest_files; script_files; }) |
 			expect_each grep -qF "{} total: " "$dir.log"
 	done
 }
@@ -129,6 +129,8 @@ checkpatch()
 	"${run[@]}" --ignore OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT -f module/trace.h
 	selftest_files | xargs "${run[@]}" -f \
 		--ignore ENOSYS,MULTISTATEMENT_MACRO_USE_DO_WHILE,MACRO_ARG_REUSE
+	# Names that libFuzzer has chosen.
+	"${run[@]}" --ignore CAMELCASE -f selftests/fuzz_engine.h
 	script_files | xargs "${run[@]}" --types SPDX_LICENSE_TAG -f
 }
 
@@ -139,13 +141,13 @@ kernel_files()
 
 selftest_files()
 {
-	find selftests -name '*.[ch]'
+	find selftests -name '*.[ch]' ! -name fuzz_engine.h
 }
 
 script_files()
 {
 	find scripts selftests module/doc/examples .ci Makefile Kbuild -type f ! -name '*.[ch]' ! -name '*.md' \
-		! -name '*.patch' ! -name .gitignore ! -name settings
+		! -name '*.patch' ! -name .gitignore ! -name settings ! -path 'selftests/fuzz_corpus/*'
 }
 
 check_gcc()

@@ -1,0 +1,603 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Fuzzes the device: an input is a sequence of operations (struct op), over all
+ * that a program can do with it, whose results are compared with a model.
+ *
+ * It is two programs. For scripts/fuzz.sh (-DFUZZER) libFuzzer makes the inputs,
+ * guided by the kernel's KCOV. As a kselftest it runs the inputs of fuzz_corpus/,
+ * or those named as arguments, each with the size and the pool that the module
+ * was loaded with; and MMAPDEMO_INPUTS random ones (30), of MMAPDEMO_SEED (by
+ * default the time). An input that has found a mistake becomes a test by being
+ * put there.
+ *
+ * Environment: MMAPDEMO_SHOW=1 prints each operation before it runs;
+ * FUZZ_OUT names a directory for figures and the coverage, FUZZ_CURRENT what to
+ * map to leave the input that runs in.
+ * Needs: see mmapdemo_test.h.
+ */
+#include "fuzz_file.h"
+
+#include <dirent.h>
+#include <libgen.h>
+#include <pthread.h>
+
+#define MAX_OPS		64
+#define MAX_FORKS	2	/* in an input: they take longer than all else */
+
+/* --- The operations ----------------------------------------------------- */
+
+struct program {
+	const struct op *op;
+	size_t nr, done;
+	unsigned int forks;
+};
+
+static struct program program;
+static bool show;
+
+/* These two take what follows: see run(). */
+static void op_fork(const struct op *op)
+{
+	(void)op;
+}
+
+static void op_race(const struct op *op)
+{
+	(void)op;
+}
+
+/* The more often one is listed, the more often it is drawn. */
+static const struct {
+	const char *name;
+	void (*run)(const struct op *op);
+} operations[] = {
+	{ "mmap", op_mmap }, { "mmap", op_mmap }, { "mmap", op_mmap },
+	{ "load", op_load }, { "load", op_load },
+	{ "store", op_store }, { "store", op_store }, { "store", op_store },
+	{ "munmap", op_munmap }, { "mprotect", op_mprotect },
+	{ "mremap", op_mremap }, { "madvise", op_madvise },
+	{ "mlock", op_mlock }, { "msync", op_msync }, { "poke", op_poke },
+	{ "read", op_read }, { "write", op_write }, { "write", op_write },
+	{ "self", op_self }, { "splice_out", op_splice_out },
+	{ "splice_in", op_splice_in }, { "vmsplice", op_vmsplice },
+	{ "drain", op_drain }, { "seek", op_seek }, { "fsync", op_fsync },
+	{ "open", op_open }, { "mode", op_mode }, { "mode", op_mode },
+	{ "shrink", op_shrink },
+	{ "resize", op_resize }, { "resize", op_resize },
+	{ "discard", op_discard }, { "discard", op_discard },
+	{ "dirty_log", op_dirty_log }, { "dirty_log", op_dirty_log },
+	{ "info", op_info }, { "fork", op_fork }, { "race", op_race },
+};
+
+static size_t kind(const struct op *op)
+{
+	return op->code % ARRAY_SIZE(operations);
+}
+
+static void print_operation(size_t i)
+{
+	const struct op *op = &program.op[i];
+
+	fprintf(stderr, "# %2zu %s where %u nr %u page %u fd %u how %#x value %u more %u\n",
+		i, operations[kind(op)].name, op->where % ARENA, op->nr,
+		op->page, op->fd % NR_FDS, op->how, op->value, op->more);
+}
+
+static void print_operations(void)
+{
+	size_t i;
+
+	fprintf(stderr, "# process %d%s, operations up to here:\n", getpid(),
+		model.child ? " (a child)" : "");
+	for (i = 0; i <= program.done && i < program.nr; i++)
+		print_operation(i);
+}
+
+static void run_one(const struct op *op)
+{
+	if (show)
+		print_operation(op - program.op);
+	__atomic_add_fetch(&model.dev->ops, 1, __ATOMIC_RELAXED);
+	operations[kind(op)].run(op);
+}
+
+/* --- Children ----------------------------------------------------------- */
+
+/* Coverage of the other thread, or of a child: there is some for libFuzzer alone. */
+#ifdef FUZZER
+#include "fuzz_kcov.h"
+#else
+static inline void kcov_begin(int i)
+{
+	(void)i;
+}
+
+static inline void kcov_end(int i)
+{
+	(void)i;
+}
+
+static inline void kcov_collect(int i)
+{
+	(void)i;
+}
+#endif
+
+static void run(size_t end);
+
+static void open_self(void)
+{
+	model.mem = open("/proc/self/mem", O_RDWR);
+	model.pagemap = open("/proc/self/pagemap", O_RDONLY);
+	if (model.mem < 0 || model.pagemap < 0)
+		mismatch("/proc/self: %s", strerror(errno));
+}
+
+static void become_child(void)
+{
+	size_t i;
+
+	model.child = true;
+	kcov_begin(1);
+	open_self();
+	for (i = 0; i < ARENA; i++)
+		if (model.slot[i].not_in_child)
+			memset(&model.slot[i], 0, sizeof(*model.slot));
+}
+
+static void wait_for_child(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) != pid)
+		;
+	kcov_collect(1);
+	if (status)
+		mismatch("a child ended with status %#x", status);
+}
+
+/* A child runs the operations up to @end, which the parent then leaves out. */
+static void run_in_child(size_t end)
+{
+	size_t smallest = model.dev->smallest;
+	pid_t pid;
+
+	model.dev->smallest = model.dev->size;
+	pid = fork();
+	if (pid < 0)
+		mismatch("fork: %s", strerror(errno));
+	if (!pid) {
+		become_child();
+		run(end);
+		_exit(0);
+	}
+	wait_for_child(pid);
+	drop_copies(model.dev->smallest);
+	if (smallest < model.dev->smallest)
+		model.dev->smallest = smallest;
+	program.done = end;
+}
+
+/* --- Threads ------------------------------------------------------------ */
+
+/* Who runs which operations how often: one those with even numbers. */
+struct racer {
+	const struct op *first, *end;
+	unsigned int rounds;
+	int *started;
+};
+
+static void race_ops(const struct racer *racer, int i)
+{
+	const struct op *op;
+	unsigned int round;
+
+	__atomic_add_fetch(racer->started, 1, __ATOMIC_ACQ_REL);
+	while (__atomic_load_n(racer->started, __ATOMIC_ACQUIRE) != 2)
+		;
+	for (round = 0; round < racer->rounds; round++)
+		for (op = racer->first + i; op < racer->end; op += 2)
+			run_one(op);
+}
+
+static void *other_thread(void *arg)
+{
+	thread = 1;
+	kcov_begin(1);
+	race_ops(arg, 1);
+	kcov_end(1);
+	return NULL;
+}
+
+/* Whether the slot shows the page as read(2) does; traps count as a difference. */
+static bool shows(size_t i, const __u64 *words)
+{
+	bool same = false;
+
+	trap_armed = 1;
+	if (!sigsetjmp(trap_env, 0))
+		same = !memcmp(slot_addr(i), words, page_size);
+	trap_armed = 0;
+	return same;
+}
+
+/* Takes over what the device holds, as far as it is of the right pages. */
+static void adopt_device(void)
+{
+	__u64 *words = buffer_end[0] - words_per_page();
+	struct mmapdemo_info now = info();
+	size_t page, i;
+
+	model.dev->size = now.size / page_size;
+	for (page = 0; page < NR; page++) {
+		bool inside = page < model.dev->size;
+
+		drop_page(page);
+		model.dev->may_be_dirty[page] = inside;
+		if (!inside)
+			continue;
+		if (pread(model.fd[0], words, page_size, page * page_size) !=
+		    (ssize_t)page_size)
+			mismatch("pread of page %zu: %s", page, strerror(errno));
+		for (i = 0; i < words_per_page(); i++) {
+			check_tag(words[i], page, "pread");
+			model.dev->stored[page] |= words[i] != 0;
+		}
+		memcpy(device_page(page), words, page_size);
+	}
+}
+
+static void adopt_slot(size_t i)
+{
+	struct model_slot *slot = &model.slot[i];
+	__u64 *words = buffer_end[0] - words_per_page();
+	size_t n;
+
+	if (slot->copied && slot->pgoff >= model.dev->size)
+		mismatch("slot %zu has a copy of page %zu of %zu", i,
+			 slot->pgoff, model.dev->size);
+	if (slot->copied) {
+		if (pread(model.mem, words, page_size, (uintptr_t)slot_addr(i)) !=
+		    (ssize_t)page_size)
+			mismatch("/proc/self/mem: %s", strerror(errno));
+		for (n = 0; n < words_per_page(); n++)
+			check_tag(words[n], slot->pgoff, "a private copy");
+		memcpy(copied_page(i), words, page_size);
+		return;
+	}
+	if (!readable(slot) || slot->pgoff >= model.dev->size)
+		load_slot(i, 0);
+	else if (!shows(i, device_page(slot->pgoff)) && !at_cap())
+		mismatch("slot %zu does not show page %zu as read(2) does", i,
+			 slot->pgoff);
+}
+
+/* After a race, in which nobody could know what becomes of what. */
+static void adopt(void)
+{
+	struct model_slot found[ARENA];
+	size_t i;
+
+	munmap(slot_addr(ARENA / 2), ARENA / 2 * page_size);
+	memset(&model.slot[ARENA / 2], 0, ARENA / 2 * sizeof(*model.slot));
+	read_mappings(found);
+	adopt_device();
+	for (i = 0; i < ARENA / 2; i++) {
+		model.slot[i].prot = found[i].prot;
+		if (!is_like(&model.slot[i], &found[i]))
+			mismatch("slot %zu is mapped otherwise", i);
+	}
+	look_for_copies(0, ARENA / 2);
+	for (i = 0; i < ARENA / 2; i++)
+		adopt_slot(i);
+}
+
+static void run_race(size_t end, unsigned int rounds)
+{
+	int started = 0;
+	struct racer racer = {
+		program.op + program.done, program.op + end, rounds, &started,
+	};
+	pthread_t other;
+
+	model.loose = true;
+	model.was_loose = true;
+	if (pthread_create(&other, NULL, other_thread, &racer))
+		mismatch("pthread_create: %s", strerror(errno));
+	race_ops(&racer, 0);
+	pthread_join(other, NULL);
+	kcov_collect(1);
+	model.loose = false;
+	adopt();
+	program.done = end;
+}
+
+/* --- An input ----------------------------------------------------------- */
+
+/* Runs the operations from program.done on up to @end. */
+static void run(size_t end)
+{
+	while (program.done < end) {
+		const struct op *op = &program.op[program.done];
+		size_t some;
+
+		run_one(op);
+		program.done++;
+		some = program.done + 1 + op->value % 8;
+		if (some > end)
+			some = end;
+		if (operations[kind(op)].run == op_fork &&
+		    program.forks++ < MAX_FORKS)
+			run_in_child(some);
+		else if (operations[kind(op)].run == op_race)
+			run_race(some, 1 + op->how % 16);
+	}
+}
+
+static void begin(void)
+{
+	size_t i;
+
+	memset(model.slot, 0, sizeof(model.slot));
+	for (i = 0; i < NR; i++)
+		drop_page(i);
+	model.dev->size = NR;
+	model.dev->smallest = NR;
+	model.was_loose = false;
+	model.was_pinned = false;
+	model.seq = 0;
+}
+
+/* Everything that is stored, in one call. */
+static void check_all_pages(void)
+{
+	static __u64 *all;
+	size_t page, len = model.dev->size * page_size;
+
+	if (!all)
+		all = malloc(NR * page_size);
+	if (pread(model.fd[0], all, len, 0) != (ssize_t)len)
+		mismatch("pread of everything: %s", strerror(errno));
+	for (page = 0; page < model.dev->size; page++) {
+		const __u64 *words = all + page * words_per_page();
+
+		check_words(words, device_words(page), page, 0,
+			    words_per_page(), "pread");
+	}
+}
+
+/*
+ * Pages that the pool had to leave to others: only who pins one, or looks one up
+ * at the time when it is removed, makes it more.
+ */
+static void check_forgotten(void)
+{
+	static long forgotten = -1;
+	long now = pool_read("forgotten");
+
+	if (forgotten >= 0 && now != forgotten && !model.was_loose &&
+	    !model.was_pinned)
+		mismatch("a reference to a page has leaked");
+	forgotten = now;
+}
+
+static void finish(void)
+{
+	const struct op whole_log = { .nr = NR - 1, .value = 7 }, as_loaded = { 0 };
+	struct op rdwr = { 0 }, log = whole_log;
+	struct mmapdemo_info now;
+
+	for (log.page = 0; log.page < model.dev->size; log.page += log.nr)
+		op_dirty_log(&log);
+	check_all_pages();
+	op_info(&log);
+	op_drain(&log);
+	unmap_all();
+	if (resize(model.fd[0], NR) || discard(model.fd[0], 0, NR))
+		mismatch("the end: %s", strerror(errno));
+	now = info();
+	if (now.stored || now.dirty)
+		mismatch("empty, and %llu bytes stored, %llu dirty", now.stored,
+			 now.dirty);
+	check_forgotten();
+	for (rdwr.fd = 0; rdwr.fd < NR_FDS - 1; rdwr.fd++)
+		if (model.flags[rdwr.fd + 1] != O_RDWR)
+			op_open(&rdwr);
+	op_mode(&as_loaded);
+}
+
+static void run_input(const void *data, size_t size)
+{
+	static struct op ops[MAX_OPS];
+
+	program.nr = size / sizeof(struct op);
+	if (program.nr > MAX_OPS)
+		program.nr = MAX_OPS;
+	memcpy(ops, data, program.nr * sizeof(*ops));
+	program.op = ops;
+	program.done = 0;
+	program.forks = 0;
+	begin();
+	run(program.nr);
+	finish();
+}
+
+/* --- Setting up --------------------------------------------------------- */
+
+/* Where nothing else is ever mapped: what lies beside a mapping stays free. */
+static char *find_arena(void)
+{
+	return (char *)(sizeof(long) == 8 ? 0x100000000 : 0x20000000);
+}
+
+static void *shared_memory(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		ksft_exit_fail_msg("no memory\n");
+	return p;
+}
+
+static void make_buffers(void)
+{
+	size_t i, size = (IO_PAGES + 1) * page_size;
+
+	for (i = 0; i < ARRAY_SIZE(buffer_end); i++) {
+		char *p = shared_memory(size);
+
+		buffer_end[i] = (__u64 *)(p + size - page_size);
+		mprotect(buffer_end[i], page_size, PROT_NONE);
+	}
+}
+
+/* As mmapdemo_test.h, but without a mask that is to be restored. */
+static void take_signals(void)
+{
+	struct sigaction act = {
+		.sa_sigaction = trap_handler,
+		.sa_flags = SA_SIGINFO | SA_NODEFER,
+	};
+
+	sigaction(SIGBUS, &act, NULL);
+	sigaction(SIGSEGV, &act, NULL);
+}
+
+static void setup(void)
+{
+	size_t i;
+	void *p;
+
+	show = getenv("MMAPDEMO_SHOW");
+	model.dev = shared_memory(sizeof(*model.dev) + NR * page_size);
+	model.copies = malloc(ARENA * page_size);
+	model.arena = find_arena();
+	make_buffers();
+	for (i = 0; i < NR_FDS; i++) {
+		model.fd[i] = open(DEVICE, O_RDWR);
+		model.flags[i] = O_RDWR;
+	}
+	open_self();
+	if (model.fd[0] < 0 || pipe2(model.pipe, O_NONBLOCK))
+		ksft_exit_fail_msg("cannot open all: %s\n", strerror(errno));
+	take_signals();
+	/* Not below a /dev that is mounted with noexec. */
+	p = mmap(NULL, page_size, PROT_EXEC, MAP_SHARED, model.fd[0], 0);
+	model.exec = p != MAP_FAILED;
+	munmap(p, page_size);
+	write_file(PARAMETERS "fault_mode", "map_pages");
+	if (resize(model.fd[0], NR) || discard(model.fd[0], 0, NR))
+		ksft_exit_fail_msg("the device: %s\n", strerror(errno));
+}
+
+#ifdef FUZZER
+#include "fuzz_engine.h"
+#else
+/* --- As a kselftest ----------------------------------------------------- */
+
+/* In a process of its own, which a mismatch ends. */
+static void test_input(const char *name, const void *data, size_t size)
+{
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		open_self();
+		run_input(data, size);
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) != pid)
+		status = -1;
+	ksft_test_result(!status, "%s\n", name);
+}
+
+static void test_file(const char *path)
+{
+	struct op ops[MAX_OPS];
+	FILE *f = fopen(path, "r");
+	size_t nr;
+
+	if (!f)
+		ksft_exit_fail_msg("%s: %s\n", path, strerror(errno));
+	nr = fread(ops, sizeof(*ops), MAX_OPS, f);
+	fclose(f);
+	test_input(strrchr(path, '/') ? strrchr(path, '/') + 1 : path, ops,
+		   nr * sizeof(*ops));
+}
+
+static long number(const char *name, long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? atol(text) : otherwise;
+}
+
+/* As many operations as they come. */
+static void random_input(unsigned int seed)
+{
+	struct op ops[MAX_OPS];
+	__u8 *byte = (__u8 *)ops;
+	size_t i;
+
+	for (i = 0; i < sizeof(ops); i++)
+		byte[i] = rand_r(&seed) >> 8;
+	run_input(ops, sizeof(ops));
+}
+
+static void test_random(void)
+{
+	unsigned int seed = number("MMAPDEMO_SEED", time(NULL));
+	long i, nr = number("MMAPDEMO_INPUTS", 30);
+	int status;
+	pid_t pid;
+
+	ksft_print_msg("seed %u\n", seed);
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		open_self();
+		for (i = 0; i < nr; i++)
+			random_input(seed + i);
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) != pid)
+		status = -1;
+	ksft_test_result(!status, "%ld random inputs\n", nr);
+}
+
+static int is_input(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
+int main(int argc, char **argv)
+{
+	struct dirent **entry;
+	char path[512];
+	int i, nr;
+
+	ksft_print_header();
+	setup();
+	if (argc > 1) {
+		ksft_set_plan(argc - 1);
+		for (i = 1; i < argc; i++)
+			test_file(argv[i]);
+		ksft_finished();
+	}
+	snprintf(path, sizeof(path), "%s/fuzz_corpus", dirname(argv[0]));
+	nr = scandir(path, &entry, is_input, alphasort);
+	if (nr < 0)
+		ksft_exit_fail_msg("%s: %s\n", path, strerror(errno));
+	ksft_set_plan(nr + 1);
+	test_random();
+	for (i = 0; i < nr; i++) {
+		snprintf(path, sizeof(path), "%s/fuzz_corpus/%s",
+			 dirname(strdup(argv[0])), entry[i]->d_name);
+		test_file(path);
+	}
+	ksft_finished();
+}
+#endif /* FUZZER */

@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The operations of fuzz.c on files: read and write, pipes, seek, the ioctls,
+ * open and close, parameters. See fuzz_vma.h.
+ */
+#ifndef MMAPDEMO_FUZZ_FILE_H
+#define MMAPDEMO_FUZZ_FILE_H
+
+#include "fuzz_vma.h"
+
+#include <sys/sendfile.h>
+#include <sys/uio.h>
+
+#define IO_PAGES	4	/* the most that one call reads or writes */
+
+/*
+ * The end of a buffer, in front of a page which nobody may touch: one for each
+ * thread, @thread is who runs.
+ */
+static __u64 *buffer_end[2];
+static __thread int thread;
+
+/* A place of the device, in words; @nr of them, in the buffer's end or not. */
+struct place {
+	size_t page, word, nr;
+	off_t offset;
+	size_t avail;		/* words of the buffer that can be touched */
+	__u64 *words;
+};
+
+static inline struct place place_of(const struct op *op)
+{
+	static const __u16 lengths[] = { 1, 2, 256, 511, 512, 513, 1024, 1536 };
+	struct place at = {
+		.page = op->page % (NR + 2),
+		.word = word_of(op),
+		.nr = lengths[op->nr % ARRAY_SIZE(lengths)],
+	};
+
+	at.offset = at.page * page_size + at.word * sizeof(__u64);
+	at.avail = at.nr;
+	if (op->how & 0x10)
+		at.avail = op->value % (at.nr + 1);
+	at.words = buffer_end[thread] - at.avail;
+	return at;
+}
+
+/* How many words of @at the device has. */
+static inline size_t words_left(const struct place *at)
+{
+	size_t first = at->page * words_per_page() + at->word;
+	size_t all = model.dev->size * words_per_page();
+	size_t left = first < all ? all - first : 0;
+
+	return left < at->nr ? left : at->nr;
+}
+
+static inline size_t page_at(const struct place *at, size_t i)
+{
+	return at->page + (at->word + i) / words_per_page();
+}
+
+static inline size_t word_at(const struct place *at, size_t i)
+{
+	return (at->word + i) % words_per_page();
+}
+
+static inline void check_place(const struct place *at, const __u64 *words,
+			       size_t nr, const char *what)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		check_words(words + i, device_words(page_at(at, i)),
+			    page_at(at, i), word_at(at, i), 1, what);
+}
+
+static inline void make_words(const struct place *at)
+{
+	size_t i;
+
+	for (i = 0; i < at->avail; i++)
+		at->words[i] = new_word(page_at(at, i));
+}
+
+static inline void store_place(const struct place *at, const __u64 *words,
+			       size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		store_device(page_at(at, i), word_at(at, i), words[i]);
+}
+
+/* In the order in which the core and the device look. */
+static inline long expected_read(const struct place *at, int flags)
+{
+	size_t left = words_left(at);
+
+	if (flags < 0 || flags & O_PATH || (flags & O_ACCMODE) == O_WRONLY)
+		return -EBADF;
+	if (left > at->avail)
+		return at->avail ? (long)(at->avail * sizeof(__u64)) : -EFAULT;
+	return left * sizeof(__u64);
+}
+
+static inline long expected_write(const struct place *at, int flags)
+{
+	size_t left = words_left(at);
+
+	if (flags < 0 || flags & O_PATH || (flags & O_ACCMODE) == O_RDONLY)
+		return -EBADF;
+	if (flags & O_APPEND || !left)
+		return -ENOSPC;
+	if (left > at->avail)
+		return at->avail ? (long)(at->avail * sizeof(__u64)) : -EFAULT;
+	return left * sizeof(__u64);
+}
+
+static inline void op_read(const struct op *op)
+{
+	struct place at = place_of(op);
+	size_t n = op->fd % NR_FDS;
+	bool ask = !model.loose && op->how & 0x20;
+	__u64 stored = ask ? info().stored : 0;
+	long got, wanted;
+
+	memset(at.words, 0xff, at.avail * sizeof(__u64));
+	got = pread(model.fd[n], at.words, at.nr * sizeof(__u64), at.offset);
+	if (got < 0)
+		got = -errno;
+	if (model.loose) {
+		if (got > 0)
+			check_place(&at, at.words, got / sizeof(__u64), "pread");
+		return;
+	}
+	wanted = expected_read(&at, model.flags[n]);
+	if (got != wanted)
+		mismatch("pread: %ld, not %ld", got, wanted);
+	if (got > 0)
+		check_place(&at, at.words, got / sizeof(__u64), "pread");
+	if (ask && info().stored != stored)
+		mismatch("pread has made a page");
+}
+
+/* What a write has stored, which at the pool's cap may be less than it should. */
+static inline void check_written(const struct place *at, const __u64 *words,
+				 long got, long wanted, const char *what)
+{
+	if (got > 0)
+		store_place(at, words, got / sizeof(__u64));
+	if (got == wanted)
+		return;
+	if (wanted > 0 && (got == -ENOSPC || (got > 0 && got < wanted)) &&
+	    at_cap())
+		return;
+	mismatch("%s: %ld, not %ld", what, got, wanted);
+}
+
+static inline void op_write(const struct op *op)
+{
+	struct place at = place_of(op);
+	size_t n = op->fd % NR_FDS;
+	long got;
+
+	make_words(&at);
+	got = pwrite(model.fd[n], at.words, at.nr * sizeof(__u64), at.offset);
+	if (got < 0)
+		got = -errno;
+	if (!model.loose)
+		check_written(&at, at.words, got,
+			      expected_write(&at, model.flags[n]), "pwrite");
+}
+
+/*
+ * From a mapping of the page itself, or into it, which no lock of the device may
+ * be held across. What is stored does not change; but it may be written.
+ */
+static inline void op_self(const struct op *op)
+{
+	size_t i = op->where % (ARENA / 2), page = model.slot[i].pgoff;
+	struct model_slot *slot = &model.slot[i];
+	bool write = op->how & 1;
+	long got;
+
+	/* Of a private copy the device would get another content. */
+	if (!slot->mapped || page >= NR || (write && slot->copied))
+		return;
+	if (write)
+		got = pwrite(model.fd[0], slot_addr(i), page_size,
+			     page * page_size);
+	else
+		got = pread(model.fd[0], slot_addr(i), page_size,
+			    page * page_size);
+	if (model.loose || page >= model.dev->size)
+		return;
+	if (write || slot->shared) {
+		set_dirty(page, got > 0);
+	} else if (got > 0) {
+		/* All of a copy is now as the device, or what was read of it. */
+		if (got == (long)page_size)
+			slot->copied = false;
+		copy_slot(i);
+	}
+	if (got != (long)page_size && (write ? readable(slot) : writable(slot)) &&
+	    !at_cap())
+		mismatch("%s by the page itself: %ld", write ? "pwrite" : "pread",
+			 got);
+}
+
+/* --- Pipes ------------------------------------------------------------- */
+
+/* What the device has, by splice or sendfile: pages that are copies. */
+static inline void op_splice_out(const struct op *op)
+{
+	struct place at = place_of(op);
+	size_t n = op->fd % NR_FDS;
+	long got, wanted;
+	loff_t pos = at.offset;
+	int p[2];
+
+	if (model.loose)
+		return;
+	at.avail = at.nr;
+	if (pipe2(p, O_NONBLOCK))
+		mismatch("pipe: %s", strerror(errno));
+	if (op->how & 1)
+		got = sendfile(p[1], model.fd[n], &at.offset,
+			       at.nr * sizeof(__u64));
+	else
+		got = splice(model.fd[n], &pos, p[1], NULL,
+			     at.nr * sizeof(__u64), SPLICE_F_NONBLOCK);
+	if (got < 0)
+		got = -errno;
+	wanted = expected_read(&at, model.flags[n]);
+	if (got != wanted)
+		mismatch("splice from the device: %ld, not %ld", got, wanted);
+	if (got > 0) {
+		at.words = buffer_end[thread] - at.nr;
+		if (read(p[0], at.words, got) != got)
+			mismatch("the pipe has less than was spliced");
+		check_place(&at, at.words, got / sizeof(__u64), "splice");
+	}
+	close(p[0]);
+	close(p[1]);
+}
+
+static inline void op_splice_in(const struct op *op)
+{
+	struct place at = place_of(op);
+	size_t n = op->fd % NR_FDS, len;
+	loff_t pos = at.offset;
+	long got;
+	int p[2];
+
+	if (model.loose)
+		return;
+	at.avail = at.nr;
+	at.words = buffer_end[thread] - at.nr;
+	len = at.nr * sizeof(__u64);
+	make_words(&at);
+	if (pipe2(p, O_NONBLOCK) || write(p[1], at.words, len) != (long)len)
+		mismatch("pipe: %s", strerror(errno));
+	got = splice(p[0], NULL, model.fd[n], &pos, len, SPLICE_F_NONBLOCK);
+	if (got < 0)
+		got = -errno;
+	/* The core does not splice to a file that appends. */
+	if (model.flags[n] >= 0 && model.flags[n] & O_APPEND)
+		at.nr = 0;
+	if (at.nr)
+		check_written(&at, at.words, got,
+			      expected_write(&at, model.flags[n]), "splice");
+	else if (got != -EINVAL)
+		mismatch("splice to a file that appends: %ld", got);
+	close(p[0]);
+	close(p[1]);
+}
+
+/* Pages by reference, which outlive whatever happens to them from now on. */
+static inline void op_vmsplice(const struct op *op)
+{
+	size_t i = op->where % (ARENA / 2);
+	struct iovec part = {
+		(__u64 *)slot_addr(i) + word_of(op), sizeof(__u64),
+	};
+
+	if (model.loose || model.piped == ARRAY_SIZE(model.piped_page) ||
+	    model.child)
+		return;
+	if (vmsplice(model.pipe[1], &part, 1, SPLICE_F_NONBLOCK) !=
+	    sizeof(__u64)) {
+		/* What can only be written is not read by the core. */
+		if (model.slot[i].prot & PROT_READ &&
+		    is_backed(&model.slot[i]) && !at_cap())
+			mismatch("vmsplice of slot %zu: %s", i, strerror(errno));
+		return;
+	}
+	model.was_pinned = true;
+	model.piped_page[model.piped++] = model.slot[i].pgoff;
+}
+
+static inline void op_drain(const struct op *op)
+{
+	__u64 word;
+	size_t i;
+
+	(void)op;
+	if (model.loose || model.child)
+		return;
+	for (i = 0; i < model.piped; i++) {
+		if (read(model.pipe[0], &word, sizeof(word)) != sizeof(word))
+			mismatch("the pipe: %s", strerror(errno));
+		/* It may have been stored to meanwhile. */
+		check_tag(word, model.piped_page[i], "a page in a pipe");
+	}
+	model.piped = 0;
+}
+
+/* --- Seek, sync, open, parameters --------------------------------------- */
+
+static inline void op_seek(const struct op *op)
+{
+	size_t page = op->page % (NR + 2), i;
+	bool data = op->how & 1;
+	off_t at = lseek(model.fd[0], page * page_size + op->more,
+			 data ? SEEK_DATA : SEEK_HOLE);
+
+	if (model.loose)
+		return;
+	if (page >= model.dev->size) {
+		if (at != -1 || errno != ENXIO)
+			mismatch("lseek behind the end: %ld", (long)at);
+		return;
+	}
+	/* Pages may exist that hold zeros; no data is in a hole. */
+	if (at == -1 && (!data || errno != ENXIO))
+		mismatch("lseek: %s", strerror(errno));
+	for (i = page; data && i < (at < 0 ? model.dev->size : at / page_size);
+	     i++)
+		if (model.dev->stored[i])
+			mismatch("SEEK_DATA missed page %zu", i);
+	if (!data && at / page_size < model.dev->size &&
+	    model.dev->stored[at / page_size])
+		mismatch("SEEK_HOLE found page %ld", (long)(at / page_size));
+}
+
+static inline void op_fsync(const struct op *op)
+{
+	size_t n = op->fd % NR_FDS, i;
+	bool open = model.flags[n] >= 0 && !(model.flags[n] & O_PATH);
+	int ret = op->how & 1 ? fsync(model.fd[n]) : fdatasync(model.fd[n]);
+
+	if (model.loose)
+		return;
+	if (ret ? open || errno != EBADF : !open)
+		mismatch("fsync: %s", ret ? strerror(errno) : "it went well");
+	for (i = 0; !ret && i < NR; i++)
+		set_clean(i);
+}
+
+/* Not the first one, by which the fuzzer itself asks. */
+static inline void op_open(const struct op *op)
+{
+	static const int modes[] = {
+		O_RDWR, O_RDONLY, O_WRONLY, O_PATH, O_RDWR | O_APPEND,
+		O_RDWR | O_NONBLOCK, O_RDWR | O_SYNC, -1,
+	};
+	size_t n = op->fd % (NR_FDS - 1) + 1;
+	int flags = modes[op->how % ARRAY_SIZE(modes)];
+
+	/* A number that is free may become anybody's. */
+	if (model.loose)
+		return;
+	if (model.flags[n] >= 0 && close(model.fd[n]))
+		mismatch("close: %s", strerror(errno));
+	model.flags[n] = flags;
+	model.fd[n] = -1;
+	if (flags < 0)
+		return;
+	model.fd[n] = open(DEVICE, flags);
+	if (model.fd[n] < 0)
+		mismatch("open: %s", strerror(errno));
+}
+
+static inline void op_mode(const struct op *op)
+{
+	static const char *const around[] = { "65536", "4096", "16384", "2097152" };
+	bool insert = op->how & 1;
+
+	if (insert != model.insert)
+		write_file(PARAMETERS "fault_mode", insert ? "insert" : "map_pages");
+	model.insert = insert;
+	/* Fails where a page is larger. */
+	if (op->value % ARRAY_SIZE(around) != model.around)
+		write_file(PARAMETERS "fault_around",
+			   around[op->value % ARRAY_SIZE(around)]);
+	model.around = op->value % ARRAY_SIZE(around);
+}
+
+/* Memory is short: what is spare in the pool goes. */
+static inline void op_shrink(const struct op *op)
+{
+	(void)op;
+	write_file("/proc/sys/vm/drop_caches", "2");
+}
+
+/* --- ioctls ------------------------------------------------------------ */
+
+static inline int ioctl_error(int fd, unsigned long cmd, void *arg)
+{
+	return ioctl(fd, cmd, arg) ? errno : 0;
+}
+
+/* Whether @error is right, given which mistakes the call has. */
+static inline void check_ioctl(const char *name, int error, int flags, bool bad)
+{
+	bool closed = flags < 0 || flags & O_PATH;
+	bool no_right = closed || (flags & O_ACCMODE) == O_RDONLY;
+
+	if (error == 0 ? no_right || bad :
+	    error == EBADF ? !no_right :
+	    error == EINVAL ? !bad : true)
+		mismatch("%s: %s", name, strerror(error));
+}
+
+static inline void op_resize(const struct op *op)
+{
+	size_t n = op->fd % NR_FDS, size = op->page % (NR + 1);
+	struct mmapdemo_resize arg = {
+		.size = size * page_size + (op->how & 0x20 ? op->more : 0),
+		.flags = op->how & 0x40 ? op->more : 0,
+		.pad = op->how & 0x80 ? op->more : 0,
+	};
+	bool bad = !arg.size || arg.size % page_size || arg.flags || arg.pad;
+	int error = ioctl_error(model.fd[n], MMAPDEMO_IOC_RESIZE, &arg);
+
+	if (model.loose)
+		return;
+	check_ioctl("RESIZE", error, model.flags[n], bad);
+	if (!error)
+		resize_device(size);
+}
+
+static inline void op_discard(const struct op *op)
+{
+	size_t n = op->fd % NR_FDS, page = op->page % NR, nr = op->nr % NR, i;
+	struct mmapdemo_discard arg = {
+		.start = page * page_size + (op->how & 0x20 ? op->more : 0),
+		.len = nr * page_size,
+		.flags = op->how & 0x40 ? op->more : 0,
+		.pad = op->how & 0x80 ? op->more : 0,
+	};
+	int error = ioctl_error(model.fd[n], MMAPDEMO_IOC_DISCARD, &arg);
+
+	if (model.loose)
+		return;
+	check_ioctl("DISCARD", error, model.flags[n], arg.start % page_size ||
+		    !nr || page + nr > model.dev->size || arg.flags || arg.pad);
+	for (i = page; !error && i < page + nr; i++)
+		drop_page(i);
+}
+
+/* What the log said of pages [@page, @next). */
+static inline void check_log(const struct mmapdemo_extent *extent, size_t nr,
+			     size_t page, size_t next, bool clear)
+{
+	size_t i, at = page;
+
+	for (i = 0; i < nr; i++) {
+		size_t first = extent[i].start / page_size;
+		size_t end = first + extent[i].len / page_size;
+
+		if (first < at || end <= first || end > next || end > NR)
+			mismatch("DIRTY_LOG: extent %zu: pages %zu to %zu, of %zu to %zu",
+				 i, first, end, page, next);
+		for (; at < first; at++)
+			if (model.dev->must_be_dirty[at])
+				mismatch("DIRTY_LOG lacks page %zu", at);
+		for (; at < end; at++)
+			if (!model.dev->may_be_dirty[at])
+				mismatch("DIRTY_LOG has page %zu", at);
+	}
+	for (; at < next && at < NR; at++)
+		if (model.dev->must_be_dirty[at])
+			mismatch("DIRTY_LOG lacks page %zu", at);
+	for (i = page; clear && i < next && i < NR; i++)
+		set_clean(i);
+}
+
+/* Into the buffer, or to where only some of the extents can be written. */
+static inline void op_dirty_log(const struct op *op)
+{
+	size_t n = op->fd % NR_FDS, page = op->page % (NR + 2);
+	size_t nr = op->nr % NR, room = 1 + op->value % 8;
+	bool clear = op->how & 1;
+	struct mmapdemo_extent *extents =
+		(struct mmapdemo_extent *)buffer_end[thread] - room;
+	struct mmapdemo_dirty_log arg = {
+		.start = page * page_size + (op->how & 0x20 ? op->more : 0),
+		.len = nr * page_size,
+		.nr_extents = room,
+		.flags = (clear ? MMAPDEMO_DIRTY_LOG_CLEAR : 0) |
+			 (op->how & 0x40 ? op->more & ~1 : 0),
+	};
+	int flags = model.flags[n], error;
+	bool bad = arg.start % page_size || !nr ||
+		   arg.flags & ~MMAPDEMO_DIRTY_LOG_CLEAR;
+
+	if (op->how & 0x10)
+		extents += op->more % (room + 1);
+	arg.extents = (uintptr_t)extents;
+	error = ioctl_error(model.fd[n], MMAPDEMO_IOC_DIRTY_LOG, &arg);
+	if (model.loose)
+		return;
+	/* To look needs no right. */
+	if (!clear && flags >= 0 && !(flags & O_PATH))
+		flags = O_RDWR;
+	if (error == EFAULT && op->how & 0x10)
+		return;
+	check_ioctl("DIRTY_LOG", error, flags, bad);
+	if (!error)
+		check_log(extents, arg.nr_extents, page, arg.start / page_size,
+			  clear);
+}
+
+static inline void op_info(const struct op *op)
+{
+	struct mmapdemo_info now = info();
+	size_t i, stored = 0, dirty = 0;
+
+	(void)op;
+	if (model.loose)
+		return;
+	for (i = 0; i < NR; i++) {
+		stored += model.dev->stored[i];
+		dirty += model.dev->must_be_dirty[i];
+	}
+	if (now.size != model.dev->size * page_size)
+		mismatch("INFO: size %llu, not %zu", now.size,
+			 model.dev->size * page_size);
+	if (now.stored > now.pool_size || now.stored > now.size ||
+	    now.stored < stored * page_size)
+		mismatch("INFO: %llu bytes stored, at least %zu were", now.stored,
+			 stored * page_size);
+	if (now.dirty > now.stored || now.dirty < dirty * page_size)
+		mismatch("INFO: %llu bytes dirty, at least %zu were, %llu stored",
+			 now.dirty, dirty * page_size, now.stored);
+}
+
+#endif /* MMAPDEMO_FUZZ_FILE_H */
