@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Fuzzes the device: libFuzzer makes sequences of operations (selftests/fuzz.c),
+# guided by what KCOV says of the module's code, on the kernel with KASAN, lockdep
+# and the other debugging aids.
+#
+# Usage: fuzz.sh, with in the environment:
+#   TIME=600     seconds to fuzz for
+#   INPUT=FILE   run this input, and no others, RUNS (20) times: threads race in it
+#   SEEDS=DIR    inputs to start from; default: selftests/fuzz_corpus
+#   FRESH=1      start from those alone; else also from what earlier runs have
+#                found, in the cache
+#   SAVE=1       leave in selftests/fuzz_corpus the fewest inputs that reach what
+#                all of them reach, and the chart in module/doc
+#   MUTANT=NAME  break the module by selftests/mutants/NAME.patch first
+# What it finds ends it: a result that the model of fuzz.c does not expect
+# ("MISMATCH"), a report of the kernel, a guest that dies or hangs. The input is
+# left in that directory; the last lines say how to run it once more, and how to
+# make it a test. The last line on stdout is
+#   fuzz: N executions, N operations, N of N lines of the module, N reports, N mismatches
+# where lines are those at which a basic block begins.
+# Exit status: 0 nothing was found, 1 something was.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/fuzzer.sh"
+
+TIME=${TIME:-600} INPUT=${INPUT-}
+
+# --- How far it is ---------------------------------------------------------
+
+# met - how many lines were met, and how many there are; with an argument, after
+# how many seconds each was
+met()
+{
+	awk -v list="${1-}" '
+		FNR == NR { lines[$1] = lines[$1] " " $2; if (!($2 in all)) { all[$2]; total++ } next }
+		{
+			n = split(lines[$2], line, " ")
+			for (i = 1; i <= n; i++)
+				if (!(line[i] in met)) {
+					met[line[i]]
+					count++
+					if (list)
+						print $1, count
+				}
+		}
+		END { if (!list) print count + 0, total + 0 }' "$FUZZ_DIR/lines" "$RUN/coverage"
+}
+
+figure()
+{
+	awk -v name="$1" '$1 == name { print $2; found = 1 } END { if (!found) print 0 }' "$RUN/figures" 2>/dev/null || echo 0
+}
+
+# By a loop in with_progress
+# shellcheck disable=SC2317 # called by with_progress
+progress()
+{
+	local lines='' all
+
+	[ ! -s "$RUN/coverage" ] || read -r lines all < <(met)
+	if [ "$lines" ]; then
+		echo "$(figure executions) executions, $(figure operations) operations, $lines of $all lines, $(find "$RUN/corpus" -type f | wc -l) inputs"
+	else
+		echo booting
+	fi
+}
+
+# --- Running it ------------------------------------------------------------
+
+# guest LABEL TIMEOUT ARGUMENT... - the fuzzer, in a guest
+guest()
+{
+	local label=$1 limit=$2
+
+	shift 2
+	KERNEL=$FUZZ_KERNEL MODULE=$FUZZ_DIR/tree/module/mmapdemo.ko PARAMS=$FUZZ_PARAMS RW='' RUN=$RUN \
+		TIMEOUT=$limit CHECK_LEAKS=1 QEMU_WORDS=$(fuzz_current "$RUN/current") \
+		CMD="exec 2>&1; $(fuzz_command "$FUZZ_DIR/fuzz" /run/mmapdemo "$@")" \
+		with_progress "$label" "$LOG" progress "$TOP/scripts/vm.sh" || RC=1
+}
+
+# What was found, for the eye; and the input, by its name
+tell()
+{
+	local input
+
+	grep -E '^# |^==|ERROR: |^mmapdemo: ' "$LOG" | tail -n 80
+	input=$(find "$RUN" -maxdepth 1 -name 'found-*' | head -n 1)
+	if [ -z "$input$INPUT" ]; then
+		# The guest is dead, or would have left it: its length, and itself.
+		input=$RUN/found-current
+		tail -c +5 "$RUN/current" | head -c "$(od -An -tu4 -N4 "$RUN/current")" >"$input"
+	fi
+	[ -z "$input" ] || cat <<-END
+		the input: $input
+		once more: make fuzz INPUT=$input
+		as a test: cp $input selftests/fuzz_corpus/NAME, then make test TESTS=fuzz
+	END
+	echo "all that was said: $LOG"
+}
+
+save()
+{
+	local small=$RUN/small
+
+	rm -rf "$small"
+	mkdir "$small"
+	guest "keeping the fewest inputs that reach as much" 3600 -merge=1 /run/mmapdemo/small /run/mmapdemo/corpus
+	[ $RC = 0 ] || return
+	rm -rf "$TOP/selftests/fuzz_corpus"
+	cp -r "$small" "$TOP/selftests/fuzz_corpus"
+	need python3:/usr/bin/python3 "$MATPLOTLIB"
+	draw "$TOP/scripts/fuzz_chart.py" "$RUN/lines" "$LINES_ALL" "$RESULT" "$TOP/module/doc/fuzz.svg"
+	say "selftests/fuzz_corpus: $(find "$small" -type f | wc -l) inputs; module/doc/fuzz.svg"
+}
+
+fuzz_build
+RUN=$CACHE/fuzz${MUTANT:+-$MUTANT}
+SEEDS=${SEEDS:-$TOP/selftests/fuzz_corpus}
+LOG=$CACHE/logs/$(basename "$RUN").log
+RC=0
+lock "$(basename "$RUN")"
+[ -z "${FRESH-}" ] || rm -rf "$RUN/corpus"
+mkdir -p "$RUN/corpus"
+rm -f "$RUN"/{found-*,figures,coverage,current,unloaded}
+if [ "$INPUT" ]; then
+	cp "$(cd "${CALLER:-$PWD}" && realpath "$INPUT")" "$RUN/input"
+	guest "running $INPUT" 600 "-runs=${RUNS:-20}" /run/mmapdemo/input
+else
+	guest "fuzzing for $TIME s" $((TIME + 600)) "-max_total_time=$TIME" "-seed=${MMAPDEMO_SEED:-0}" \
+		/run/mmapdemo/corpus "$SEEDS"
+fi
+[ $RC = 0 ] || tell
+read -r LINES_MET LINES_ALL < <(met)
+RESULT="$(figure executions) executions, $(figure operations) operations, $LINES_MET of $LINES_ALL lines of the module"
+met list >"$RUN/lines"
+REPORTS=$(log_reports "$RUN/kernel.log" | wc -l) || true
+MISMATCHES=$(grep -c '^# MISMATCH' "$LOG" || true)
+[ ! "${SAVE-}" ] || [ $RC != 0 ] || save
+printf 'fuzz: %s, %s reports, %s mismatches\n' "$RESULT" "$REPORTS" "$MISMATCHES"
+exit $RC
