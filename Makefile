@@ -8,7 +8,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 # The scripts get these as the user typed them: make must not take a $ in CMD
 # for a variable of its own.
 SCRIPT_VARIABLES := KERNEL KERNELS TESTS CMD PARAMS RW TIMEOUT REUSE SAVE STRICT OPERATIONS OUT \
-	BREAK GDB_COMMANDS TIME
+	BREAK GDB_COMMANDS TIME HOURS INPUT RUNS SEEDS FRESH MUTANT
 $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)),\
 	$(eval override $v := $$(value $v))$(eval export $v)))
 
@@ -18,7 +18,8 @@ export CALLER := $(or $(wildcard $(PWD)),$(CURDIR))
 .DEFAULT_GOAL := modules
 .PHONY: help modules headers clean load unload demo vm trace check test test-tools matrix matrix-full
 .PHONY: dkms-install dkms-remove deb
-.PHONY: kunit kunit-intree branches mutants coverage faults stress bench profile kernel
+.PHONY: kunit kunit-intree branches mutants coverage faults stress fuzz fuzz-planted soak bench profile
+.PHONY: kernel
 .PHONY: gdb compile_commands.json
 
 # What stands behind "##" at each target of $1; $2: in which column.
@@ -30,7 +31,8 @@ help:	## this list
 	@echo
 	@echo 'Try it in a virtual machine; nothing touches the kernel that runs here:'
 	@$(call describe,demo vm trace check test test-tools matrix matrix-full kunit \
-		kunit-intree branches mutants coverage faults stress bench profile kernel)
+		kunit-intree branches mutants coverage faults stress fuzz fuzz-planted soak bench \
+		profile kernel)
 	@echo
 	@echo 'Work on it:'
 	@$(call describe,gdb compile_commands.json,31)
@@ -48,12 +50,15 @@ help:	## this list
 	@echo "  TESTS='...'    test: these selftests alone, as in TESTS='mapping dirty'"
 	@echo "  TOOLS='...'    test-tools: these of selftests/tools alone, as in TOOLS=trace"
 	@echo '  REUSE=1        branches, coverage, bench: of the last run'
-	@echo '  SAVE=1         bench, profile: tables and charts into module/doc, too'
+	@echo '  SAVE=1         bench, profile, fuzz: tables, charts, inputs into the tree, too'
 	@echo "  OPERATIONS='...'  profile: which of bench's, with ; in between"
 	@echo '  STRICT=1       bench: fail when a goal is not met'
 	@echo "  PARAMS='...'   vm, trace, load: module parameters, as in PARAMS='size=1G'"
 	@echo '  TIMEOUT=600    vm, trace, gdb, test: end the guest after so many seconds'
-	@echo '  TIME=600       stress: seconds for each kernel'
+	@echo '  TIME=600       fuzz: seconds; stress: for each kernel; fuzz-planted: each bug'
+	@echo '  HOURS=1        soak: for how long; 0.1 is six minutes'
+	@echo '  INPUT=FILE     fuzz: run this input alone'
+	@echo '  FRESH=1        fuzz: without what earlier runs have found'
 	@echo '  BREAK=...      gdb: stop in this function, not in mmapdemo_fault'
 	@echo '  GDB_COMMANDS=FILE  gdb: run these commands, and leave'
 	@echo '  KDIR=...       modules, load: build directory of another kernel'
@@ -129,6 +134,15 @@ faults:	## fail each allocation of each call, one at a time
 
 stress:	## fio, stress-ng, kills, OOM, coredumps, hotplug, rmmod at once
 	@scripts/stress.sh
+
+fuzz:	## look for sequences of calls that go wrong, guided by coverage
+	@scripts/fuzz.sh
+
+fuzz-planted:	## break the module in five ways; the fuzzer is to find them
+	@scripts/fuzz-planted.sh
+
+soak:	## stress and fuzz in turns, for HOURS=1
+	@scripts/stress.sh soak
 
 bench:	## what a mapping costs, next to memfd and others; goals, charts
 	@scripts/bench.sh

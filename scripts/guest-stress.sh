@@ -5,7 +5,9 @@
 # in rounds; stress.sh boots a guest with this as the command, and any other may
 # call it there.
 #
-# Usage: guest-stress.sh SECONDS
+# Usage: guest-stress.sh SECONDS [FUZZER]
+# With FUZZER, what fuzz_build() has built, this runs after each round for as long,
+# on the corpus that it has found so far.
 # In:  MODULE   the module's file, which each round loads anew
 # In a round, all at once: fio, whose mmap and psync engines verify what they
 # wrote, each on a range of its own and several on one; fio that only reads and
@@ -18,7 +20,8 @@
 # Out: /run/mmapdemo/figures, `name value` lines, renewed every two seconds:
 #   seconds     since the start
 #   rounds      that have ended
-#   operations  of fio (4 KiB each), stress-ng on the node and the workers
+#   operations  of fio (4 KiB each), stress-ng on the node, the workers, the fuzzer
+#   executions  inputs of the fuzzer
 #   verified    of these fio's reads whose content it verified
 #   pages       that went into the store, or out of it by a discard or a resize
 #   faults      killed  stopped  oom_kills  coredumps  hotplugs  swapped (pages)
@@ -32,19 +35,21 @@
 # these things has not happened even once.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/fuzzer.sh"
 
 PATH=$PATH:/usr/sbin:/sbin
-SECONDS_MAX=$1
+SECONDS_MAX=$1 FUZZER=${2-}
 FIGURES=/run/mmapdemo/figures
 DIR=/tmp/mmapdemo-stress
 STATS=/sys/kernel/debug/mmapdemo/stats
 CPU=/sys/devices/system/cpu/cpu1/online
-NAMES=(seconds rounds operations verified pages faults killed stopped oom_kills coredumps hotplugs
+NAMES=(seconds rounds operations executions verified pages faults killed stopped oom_kills coredumps hotplugs
 	swapped refused sigbus enospc mismatches reports drift)
 # What has to happen for a run to be worth its name.
 INGREDIENTS=(operations verified pages faults killed stopped oom_kills coredumps hotplugs swapped
 	refused sigbus enospc)
 PAGE_KIB=$(($(getconf PAGESIZE) / 1024))
+[ -z "$FUZZER" ] || INGREDIENTS+=(executions)
 DRIFT_MAX=1024
 
 declare -A BEFORE NOW	# figures of the rounds that have ended, and of this one
@@ -366,8 +371,32 @@ round()
 	unload
 	add_up
 	BEFORE[rounds]=$((${BEFORE[rounds]:-0} + 1))
-	measure
+}
+
+# fuzz SECONDS - what it finds ends it, and is left for the host
+fuzz()
+{
+	local pid
+
+	mkdir -p $DIR/fuzz/corpus
+	# shellcheck disable=SC2086 # a list of words
+	insmod "${MMAPDEMO_KO:-$MODULE}" $FUZZ_PARAMS
+	bash -c "$(fuzz_command "$FUZZER" $DIR/fuzz "-max_total_time=$1" $DIR/fuzz/corpus \
+		"$TOP/selftests/fuzz_corpus")" >$DIR/fuzz.out 2>&1 &
+	pid=$!
+	until wait_for $pid 2; do
+		look
+	done
+	wait $pid || {
+		mismatch "the fuzzer ended with status $?"
+		grep '^# ' $DIR/fuzz.out | tail -n 80 >&2
+		cp $DIR/fuzz/found-* /run/mmapdemo/ || true
+	}
 	look
+	NOW[executions]=$(sum_of $DIR/fuzz/figures executions)
+	NOW[operations]=$(sum_of $DIR/fuzz/figures operations)
+	unload
+	add_up
 }
 
 # --- Memory -----------------------------------------------------------------
@@ -483,6 +512,9 @@ LENGTH=$((LENGTH < 10 ? 10 : LENGTH > 60 ? 60 : LENGTH))
 NUMBER=0
 while [ $SECONDS -lt "$SECONDS_MAX" ] || [ $NUMBER -lt 3 ]; do
 	round $NUMBER $LENGTH || break
+	[ -z "$FUZZER" ] || fuzz $LENGTH || break
+	measure
+	look
 	NUMBER=$((NUMBER + 1))
 done
 look

@@ -5,22 +5,27 @@
 # stopped, the OOM killer, coredumps, CPU hotplug and attempts to unload the
 # module all along: what guest-stress.sh does, in a guest, and what came of it.
 #
-# Usage: stress.sh, with in the environment:
+# Usage: stress.sh [soak], with in the environment:
 #   KERNELS='6.12 6.12-debug'  on which kernels, one after the other
 #   TIME=600                   seconds for each, and no less than three rounds;
 #                              boot and the search for leaks come on top
 #   MODULE=FILE                the mmapdemo.ko to load; default: it is built
+#   HOURS=1                    soak: for how long, in all
+# With "soak" the fuzzer takes turns with that, on the one kernel that it runs on.
 # stdout has a table, a line each 20 s, and for each kernel the line
 #   KERNEL: N operations, N faults, N killed, N OOM kills, N coredumps, N
 #   hotplugs, N unloads refused, N mismatches, N reports, drift N KiB
-# The last one is the same of all, after "stress: "; its drift is the largest.
+# The last one is the same of all, after "stress: ", or "soak: " with the inputs that
+# the fuzzer has run; its drift is the largest.
 # Exit status: 0; 1 a mismatch, a report of a kernel, memory that is gone, a
 # guest that died, or something of this list that never happened.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/fuzzer.sh"
 
 KERNELS=${KERNELS:-6.12 6.12-debug}
 TIME=${TIME:-600}
+WHAT=stress FUZZER=''
 COLUMNS_SHOWN=(seconds operations pages faults killed oom_kills hotplugs refused reports mismatches drift)
 declare -A FIGURE TOTAL
 FAILED=''
@@ -59,8 +64,9 @@ show()
 # summary PREFIX - of FIGURE, in one line
 summary()
 {
-	printf '%s: %d operations, %d faults, %d killed, %d OOM kills, %d coredumps, %d hotplugs, ' "$1" \
-		"${FIGURE[operations]-0}" "${FIGURE[faults]-0}" "${FIGURE[killed]-0}" \
+	printf '%s: %d operations, ' "$1" "${FIGURE[operations]-0}"
+	[ -z "$FUZZER" ] || printf '%d executions, ' "${FIGURE[executions]-0}"
+	printf '%d faults, %d killed, %d OOM kills, %d coredumps, %d hotplugs, ' "${FIGURE[faults]-0}" "${FIGURE[killed]-0}" \
 		"${FIGURE[oom_kills]-0}" "${FIGURE[coredumps]-0}" "${FIGURE[hotplugs]-0}"
 	printf '%d unloads refused, %d mismatches, %d reports, drift %d KiB\n' "${FIGURE[refused]-0}" \
 		"${FIGURE[mismatches]-0}" "${FIGURE[reports]-0}" "${FIGURE[drift]-0}"
@@ -81,16 +87,18 @@ add_up()
 # stress_kernel NAME
 stress_kernel()
 {
-	local kernel=$1 run=$CACHE/results/stress-$1 rc=0 table
+	local kernel=$1 run=$CACHE/results/$WHAT-$1 rc=0 table words=''
 
-	lock "results-stress-$kernel"
+	lock "results-$WHAT-$kernel"
 	rm -rf "$run"
 	mkdir -p "$run"
+	[ -z "$FUZZER" ] || words=$(fuzz_current "$run/current")
 	# The size of a RAM disk is the kernel's to know where it is built in.
 	show "$kernel" "$run/figures" &
 	table=$!
 	KERNEL=$kernel PARAMS='' RW='' RUN=$run TIMEOUT=$((TIME * 2 + 900)) CHECK_LEAKS=1 CALLER=$TOP \
-		APPEND='brd.rd_nr=1 brd.rd_size=65536' CMD="$TOP/scripts/guest-stress.sh $TIME" \
+		APPEND='brd.rd_nr=1 brd.rd_size=65536' QEMU_WORDS=$words \
+		CMD="$TOP/scripts/guest-stress.sh $TIME $FUZZER" \
 		"$TOP/scripts/vm.sh" </dev/null >&2 || rc=$?
 	kill $table
 	wait $table 2>/dev/null || true
@@ -100,9 +108,16 @@ stress_kernel()
 		FAILED+=" $kernel"
 		say "$kernel: failed, with status $rc; its files are in $run"
 	}
-	unlock "results-stress-$kernel"
+	unlock "results-$WHAT-$kernel"
 }
 
+if [ "${1-}" = soak ]; then
+	fuzz_build
+	WHAT=soak KERNELS=$FUZZ_KERNEL FUZZER=$FUZZ_DIR/fuzz
+	export MODULE=$FUZZ_DIR/tree/module/mmapdemo.ko
+	TIME=$(awk -v hours="${HOURS:-1}" 'BEGIN { printf "%d\n", hours * 3600 }')
+	COLUMNS_SHOWN=("${COLUMNS_SHOWN[@]:0:2}" executions "${COLUMNS_SHOWN[@]:2}")
+fi
 need fio:fio stress-ng:stress-ng python3:/usr/bin/python3 procps:pkill
 for kernel in $KERNELS; do
 	"$TOP/scripts/kernel.sh" "$kernel" >/dev/null
@@ -118,5 +133,5 @@ FIGURE=()
 for name in "${!TOTAL[@]}"; do
 	FIGURE[$name]=${TOTAL[$name]}
 done
-summary stress
+summary $WHAT
 [ ! "$FAILED" ]

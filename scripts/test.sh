@@ -11,6 +11,9 @@
 #                              is 6.12 with programs of 32 bits
 #   TIMEOUT=2400               seconds that each guest may take
 #   TESTS='mapping dirty'      these selftests alone, and no KUnit suites
+#   SOAK=300                   and make soak, on its kernel, for so many seconds,
+#                              in a guest beside the others; default: not at all.
+#                              It counts as one test
 #   MMAPDEMO_...=              for the tests (README)
 # The last line on stdout is "N passed, N failed, N skipped". A kernel report,
 # a leak, a module that does not unload and a guest that dies or hangs each
@@ -77,6 +80,17 @@ test_kernel()
 	printf '%d %d %d\n' "$passed" "$failed" "$skipped"
 }
 
+# soak - as test_kernel
+soak()
+{
+	if HOURS=$(awk -v s="$SOAK" 'BEGIN { print s / 3600 }') "$TOP/scripts/stress.sh" soak >"$REPORTS/soak.said"; then
+		tail -n 1 "$REPORTS/soak.said"
+		echo 1 0 0
+	else
+		printf 'FAILED  the soak (above): %s\n0 1 0\n' "$(tail -n 1 "$REPORTS/soak.said")"
+	fi
+}
+
 need python3:/usr/bin/python3 fio:fio trace-cmd:trace-cmd gcc:gcc libc6-dev:/usr/include/stdio.h
 for kernel in $KERNELS; do
 	"$TOP/scripts/kernel.sh" "${kernel%%+*}" >/dev/null
@@ -89,15 +103,19 @@ REPORTS=$(mktemp -d "$CACHE/runs/test-XXXXXX")
 trap 'rm -rf "$REPORTS"' EXIT
 # Ctrl-C does not reach what runs in the background of a script.
 trap 'trap - TERM; kill 0; exit 130' INT TERM
-for kernel in $KERNELS; do
+for kernel in $KERNELS ${SOAK:+soak}; do
 	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
 		wait -n || true
 	done
-	test_kernel "$kernel" >"$REPORTS/$kernel" &
+	if [ "$kernel" = soak ]; then
+		soak >"$REPORTS/soak" &
+	else
+		test_kernel "$kernel" >"$REPORTS/$kernel" &
+	fi
 done
 wait
 
-for kernel in $KERNELS; do
+for kernel in $KERNELS ${SOAK:+soak}; do
 	sed '$d' "$REPORTS/$kernel"
 	# A run that ended before it could count is one failure.
 	read -r passed failed skipped < <(tail -n 1 "$REPORTS/$kernel" | grep -xE '[0-9]+ [0-9]+ [0-9]+' ||
