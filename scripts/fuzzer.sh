@@ -12,7 +12,7 @@
 FUZZ_KERNEL=6.12-debug
 # Small: all that can happen at the end and at the cap is near.
 # shellcheck disable=SC2034
-FUZZ_PARAMS='size=2M pool_size=96K'
+FUZZ_PARAMS='size=2M pool_size=48K'
 FUZZ_CURRENT=/sys/bus/pci/devices/0000:00:10.0
 
 # fuzz_build - sets FUZZ_DIR, a directory with tree/module/mmapdemo.ko; fuzz; and

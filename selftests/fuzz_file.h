@@ -406,6 +406,14 @@ static inline void op_shrink(const struct op *op)
 
 /* --- ioctls ------------------------------------------------------------ */
 
+/* What is wrong with an argument; mostly nothing. */
+enum flaw { UNALIGNED = 1, FLAGS, PAD };
+
+static inline enum flaw flaw_of(const struct op *op)
+{
+	return op->how >> 5;
+}
+
 static inline int ioctl_error(int fd, unsigned long cmd, void *arg)
 {
 	return ioctl(fd, cmd, arg) ? errno : 0;
@@ -427,9 +435,10 @@ static inline void op_resize(const struct op *op)
 {
 	size_t n = op->fd % NR_FDS, size = op->page % (NR + 1);
 	struct mmapdemo_resize arg = {
-		.size = size * page_size + (op->how & 0x20 ? op->more : 0),
-		.flags = op->how & 0x40 ? op->more : 0,
-		.pad = op->how & 0x80 ? op->more : 0,
+		.size = size * page_size +
+			(flaw_of(op) == UNALIGNED ? op->more : 0),
+		.flags = flaw_of(op) == FLAGS ? op->more : 0,
+		.pad = flaw_of(op) == PAD ? op->more : 0,
 	};
 	bool bad = !arg.size || arg.size % page_size || arg.flags || arg.pad;
 	int error = ioctl_error(model.fd[n], MMAPDEMO_IOC_RESIZE, &arg);
@@ -445,10 +454,11 @@ static inline void op_discard(const struct op *op)
 {
 	size_t n = op->fd % NR_FDS, page = op->page % NR, nr = op->nr % NR, i;
 	struct mmapdemo_discard arg = {
-		.start = page * page_size + (op->how & 0x20 ? op->more : 0),
+		.start = page * page_size +
+			 (flaw_of(op) == UNALIGNED ? op->more : 0),
 		.len = nr * page_size,
-		.flags = op->how & 0x40 ? op->more : 0,
-		.pad = op->how & 0x80 ? op->more : 0,
+		.flags = flaw_of(op) == FLAGS ? op->more : 0,
+		.pad = flaw_of(op) == PAD ? op->more : 0,
 	};
 	int error = ioctl_error(model.fd[n], MMAPDEMO_IOC_DISCARD, &arg);
 
@@ -496,11 +506,12 @@ static inline void op_dirty_log(const struct op *op)
 	struct mmapdemo_extent *extents =
 		(struct mmapdemo_extent *)buffer_end[thread] - room;
 	struct mmapdemo_dirty_log arg = {
-		.start = page * page_size + (op->how & 0x20 ? op->more : 0),
+		.start = page * page_size +
+			 (flaw_of(op) == UNALIGNED ? op->more : 0),
 		.len = nr * page_size,
 		.nr_extents = room,
 		.flags = (clear ? MMAPDEMO_DIRTY_LOG_CLEAR : 0) |
-			 (op->how & 0x40 ? op->more & ~1 : 0),
+			 (flaw_of(op) == FLAGS ? op->more & ~1 : 0),
 	};
 	int flags = model.flags[n], error;
 	bool bad = arg.start % page_size || !nr ||
