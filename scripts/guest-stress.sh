@@ -122,8 +122,18 @@ add_up()
 
 # --- What runs in a round ---------------------------------------------------
 
-# What fio, of which nobody is killed, has below 8 MiB; the rest of the device's
-# beginning is for "mixed". Writers that share a range write the same to it.
+# at MIB LENGTH - fio's options for a range. This fio knows no offset on a device
+# whose size it cannot find out: it begins at 0, but goes to the range alone.
+at()
+{
+	local before=''
+
+	[ "$1" = 0 ] || before=0/$1m:
+	printf 'size=%dm\nrandom_distribution=zoned_abs:%s100/%dm\n' $(($1 + $2)) "$before" "$2"
+}
+
+# What fio, of which nobody is killed, has below 6 MiB; from 8 to 24 MiB it is
+# for "mixed". Writers that share a range write the same to it.
 verifying_jobs()
 {
 	cat <<-END
@@ -135,44 +145,41 @@ verifying_jobs()
 	randrepeat=0
 	verify_fatal=1
 	verify_backlog=64
-	size=1m
 	verify=crc32c
 	[mmap-write]
 	ioengine=mmap
 	rw=randwrite
+	$(at 0 1)
 	[mmap-mixed]
 	ioengine=mmap
 	rw=randrw
-	offset=1m
 	fsync=32
+	$(at 1 1)
 	[psync-write]
 	ioengine=psync
 	rw=randwrite
-	offset=2m
+	$(at 2 1)
 	[psync-mixed]
 	ioengine=psync
 	rw=randrw
-	offset=3m
+	$(at 3 1)
 	[same-mmap]
 	ioengine=mmap
 	rw=randwrite
-	offset=4m
-	size=2m
 	numjobs=2
 	verify=pattern
 	verify_pattern=%o
+	$(at 4 2)
 	[same-psync]
 	ioengine=psync
 	rw=randwrite
-	offset=4m
-	size=2m
 	verify=pattern
 	verify_pattern=%o
+	$(at 4 2)
 	END
 }
 
-# keep, is_kept - content that nobody touches in between. (This fio never ends
-# when it is to verify alone, on a device of this kind.)
+# keep, is_kept - content that nobody touches in between
 keep()
 {
 	head -c 2M /dev/urandom >$DIR/kept
@@ -188,8 +195,8 @@ is_kept()
 mixed()
 {
 	while :; do
-		fio --name=mixed --filename=/dev/mmapdemo --bs=4k --offset=8m --size=16m --rw=randrw \
-			--ioengine="$1" --numjobs=2 --time_based --runtime=600 >/dev/null 2>&1 || true
+		fio --name=mixed --filename=/dev/mmapdemo --bs=4k --rw=randrw --size=24m \
+			--random_distribution=zoned_abs:0/8m:100/16m --ioengine="$1" --numjobs=2 --time_based --runtime=600 >/dev/null 2>&1 || true
 		sleep 0.5
 	done
 }
