@@ -245,12 +245,20 @@ start_aside()
 	ASIDES+=($!)
 }
 
+# kill_all PATTERN... - pkill's; who forks meanwhile leaves one that it has missed
+kill_all()
+{
+	while pkill -KILL "$@"; do
+		sleep 0.2
+	done
+}
+
 end_asides()
 {
 	# The loops first, or they would start others.
 	kill "${ASIDES[@]}" 2>/dev/null || true
-	pkill -KILL -f '^fio --name=mixed' || true
-	pkill -KILL stress-ng || true
+	kill_all -f '^fio --name=mixed'
+	kill_all stress-ng
 	wait "${ASIDES[@]}" 2>/dev/null || true
 	ASIDES=()
 	echo 1 >$CPU 2>/dev/null || true
@@ -272,7 +280,7 @@ start_tools()
 		--vm 1 --vm-bytes 8M --mmap 1 --mmap-bytes 4M --fork 1 --madvise 1 --mlock 1 \
 		--msync 1 --msync-bytes 1M "${SIGBUS[@]}"
 	start_aside swapping swapping $(($1 + 60))
-	until [ "$(pgrep -c -x fio)" -gt 7 ] && [ "$(pgrep -c stress-ng-dev)" -gt 0 ] ||
+	until [ "$(pgrep -c -x fio)" -gt 1 ] && [ "$(pgrep -c stress-ng-dev)" -gt 0 ] ||
 		[ $SECONDS -gt $end ]; do
 		sleep 0.5
 	done
@@ -285,7 +293,7 @@ start_misfortune()
 	start victims nice -n -10 "$(dirname "$0")/guest-stress.py" "$1" $DIR
 	start_aside mixed-mmap mixed mmap
 	start_aside mixed-psync mixed psync
-	start_aside hotplug hotplug
+	start_aside hotplug hotplug 9<&-
 }
 
 # end_all SECONDS - waits for all these, but no longer than that
@@ -341,12 +349,14 @@ load()
 # A process that was just killed may need a moment to let go of it.
 unload()
 {
-	local tries=300
+	local tries=100
 
 	while ! rmmod mmapdemo 2>$DIR/rmmod; do
 		tries=$((tries - 1))
 		[ $tries -gt 0 ] || {
 			mismatch "$(cat $DIR/rmmod)"
+			grep -ls '/dev/mmapdemo' /proc/[0-9]*/maps >&2 || true
+			ps -eo pid,ppid,stat,args >&2
 			return 1
 		}
 		sleep 0.1
@@ -358,7 +368,7 @@ round()
 {
 	local end
 
-	load "$1"
+	load "$1" || return
 	exec 9</dev/mmapdemo
 	# Where the pool is small, these have their pages before it is full.
 	dd if=/dev/zero of=/dev/mmapdemo bs=1M count=6 status=none
@@ -375,7 +385,7 @@ round()
 	look_at_results
 	is_kept || mismatch "what nobody has touched since it was written"
 	exec 9>&-
-	unload
+	unload || return
 	add_up
 	BEFORE[rounds]=$((${BEFORE[rounds]:-0} + 1))
 }
@@ -486,7 +496,7 @@ cleanup()
 	kill "$WATCH" || true
 	swapoff /dev/ram0
 	umount -l $DIR/cgroup
-	insmod "${MMAPDEMO_KO:-$MODULE}"
+	grep -q '^mmapdemo ' /proc/modules || insmod "${MMAPDEMO_KO:-$MODULE}"
 }
 
 # verdict - what is wrong, in words; true when nothing is
