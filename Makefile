@@ -8,7 +8,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 # The scripts get these as the user typed them: make must not take a $ in CMD
 # for a variable of its own.
 SCRIPT_VARIABLES := KERNEL KERNELS TESTS CMD PARAMS RW TIMEOUT REUSE SAVE STRICT OPERATIONS OUT \
-	BREAK GDB_COMMANDS TIME HOURS INPUT RUNS SEEDS FRESH MUTANT
+	BREAK GDB_COMMANDS TIME HOURS INPUT RUNS FRESH MUTANT
 $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)),\
 	$(eval override $v := $$(value $v))$(eval export $v)))
 

@@ -8,9 +8,9 @@
 # Usage: fuzz.sh, with in the environment:
 #   TIME=600     seconds to fuzz for
 #   INPUT=FILE   run this input, and no others, RUNS (20) times: threads race in it
-#   SEEDS=DIR    inputs to start from; default: selftests/fuzz_corpus
-#   FRESH=1      start from those alone; else also from what earlier runs have
-#                found, in the cache
+#   FRESH=1      start from the inputs in selftests/fuzz_corpus; else also from
+#                those that earlier runs have found, in the cache. With FRESH=all
+#                from neither
 #   SAVE=1       leave in selftests/fuzz_corpus the fewest inputs that reach what
 #                all of them reach, and the chart in module/doc
 #   MUTANT=NAME  break the module by selftests/mutants/NAME.patch first
@@ -107,7 +107,7 @@ save()
 
 	rm -rf "$small"
 	mkdir "$small"
-	guest "keeping the fewest inputs that reach as much" 3600 -merge=1 /run/mmapdemo/small /run/mmapdemo/corpus
+	guest "keeping the fewest inputs that reach as much" 3600 -merge=1 /run/mmapdemo/small "${START[@]}"
 	[ $RC = 0 ] || return
 	rm -rf "$TOP/selftests/fuzz_corpus"
 	cp -r "$small" "$TOP/selftests/fuzz_corpus"
@@ -118,7 +118,8 @@ save()
 
 fuzz_build
 RUN=$CACHE/fuzz${MUTANT:+-$MUTANT}
-SEEDS=${SEEDS:-$TOP/selftests/fuzz_corpus}
+START=(/run/mmapdemo/corpus /run/mmapdemo/seeds)
+[ "${FRESH-}" = all ] || START+=("$TOP/selftests/fuzz_corpus")
 LOG=$CACHE/logs/$(basename "$RUN").log
 RC=0
 lock "$(basename "$RUN")"
@@ -130,7 +131,7 @@ if [ "$INPUT" ]; then
 	guest "running $INPUT" 600 "-runs=${RUNS:-20}" /run/mmapdemo/input
 else
 	guest "fuzzing for $TIME s" $((TIME + 600)) "-max_total_time=$TIME" "-seed=${MMAPDEMO_SEED:-0}" \
-		/run/mmapdemo/corpus "$SEEDS"
+		"${START[@]}"
 fi
 [ $RC = 0 ] || tell
 read -r LINES_MET LINES_ALL < <(met)

@@ -90,14 +90,15 @@ fuzz_current()
 }
 
 # fuzz_command PROGRAM DIRECTORY ARGUMENT... - what a guest's shell runs: PROGRAM
-# with what it needs, and its files in DIRECTORY
+# with what it needs, and its files in DIRECTORY: figures, coverage, found-..., and
+# seeds/, inputs to start from
 fuzz_command()
 {
 	local program=$1 out=$2
 
 	shift 2
 	printf 'echo 1 >%s/enable; FUZZ_CURRENT=%s/resource2 FUZZ_OUT=%q' "$FUZZ_CURRENT" "$FUZZ_CURRENT" "$out"
-	printf ' %q' "$program" -handle_segv=0 -handle_bus=0 -rss_limit_mb=0 -max_len=512 -len_control=0 \
+	printf ' %q' "$program" -handle_segv=0 -handle_bus=0 -rss_limit_mb=0 -max_len=256 \
 		-use_cmp=0 -reload=0 -timeout=120 "-artifact_prefix=$out/found-" "$@"
 	echo
 }

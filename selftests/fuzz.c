@@ -487,6 +487,8 @@ static void setup(void)
 	model.exec = p != MAP_FAILED;
 	munmap(p, page_size);
 	write_file(PARAMETERS "fault_mode", "map_pages");
+	/* op_shrink() is not to be told in the log each time. */
+	write_file("/proc/sys/vm/drop_caches", "4");
 	if (resize(model.fd[0], NR) || discard(model.fd[0], 0, NR))
 		ksft_exit_fail_msg("the device: %s\n", strerror(errno));
 }

@@ -8,6 +8,8 @@
 
 #include "fuzz_kcov.h"
 
+#include <sys/stat.h>
+
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const __u8 *data, size_t size);
 size_t LLVMFuzzerCustomMutator(__u8 *data, size_t size, size_t max,
@@ -70,6 +72,72 @@ static void save_input(const void *data, size_t size)
 	memcpy(current->data, data, size);
 }
 
+/* Mostly of the pages and places that others are of, too. */
+static struct op random_op(unsigned int *seed)
+{
+	__u8 mask = rand_r(seed) % 2 ? 0xff : 0x07;
+	struct op op = { .code = rand_r(seed) >> 8 };
+	__u8 *byte;
+
+	for (byte = &op.where; byte <= &op.more; byte++)
+		*byte = (rand_r(seed) >> 8) & mask;
+	return op;
+}
+
+/* The first operation of this name. */
+static size_t find_op(const char *name)
+{
+	size_t i = 0;
+
+	while (strcmp(operations[i].name, name))
+		i++;
+	return i;
+}
+
+/*
+ * To begin with: for each operation an input in which there is something that it
+ * can do something to, a shared and a private mapping with data.
+ */
+static void write_seed(size_t kind, const char *path)
+{
+	const struct op data[] = {
+		{ .code = find_op("mmap"), .nr = 7 },
+		{ .code = find_op("mmap"), .where = 10, .nr = 7, .page = 2, .how = 8 },
+		{ .code = find_op("store"), .where = 2 },
+		{ .code = find_op("store"), .where = 4, .nr = 2 },
+		{ .code = find_op("store"), .where = 11, .nr = 1 },
+	};
+	unsigned int seed = kind, i;
+	FILE *f = fopen(path, "w");
+
+	fwrite(data, sizeof(data), 1, f);
+	for (i = 0; i < 8; i++) {
+		struct op op = random_op(&seed), then = random_op(&seed);
+
+		op.code = kind;
+		then.code = find_op(i % 2 ? "load" : "store");
+		fwrite(&op, sizeof(op), 1, f);
+		fwrite(&then, sizeof(then), 1, f);
+	}
+	fclose(f);
+}
+
+static void write_seeds(void)
+{
+	char path[300];
+	size_t i;
+
+	snprintf(path, sizeof(path), "%s/seeds", out);
+	mkdir(path, 0755);
+	for (i = 0; i < ARRAY_SIZE(operations); i++) {
+		if (find_op(operations[i].name) != i)
+			continue;
+		snprintf(path, sizeof(path), "%s/seeds/%s", out,
+			 operations[i].name);
+		write_seed(i, path);
+	}
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	char path[256];
@@ -77,6 +145,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	out = getenv("FUZZ_OUT");
+	write_seeds();
 	setup();
 	map_current();
 	kmsg_setup();
@@ -104,18 +173,6 @@ int LLVMFuzzerTestOneInput(const __u8 *data, size_t size)
 		told = seconds();
 	}
 	return 0;
-}
-
-/* Mostly of the pages and places that others are of, too. */
-static struct op random_op(unsigned int *seed)
-{
-	__u8 mask = rand_r(seed) % 2 ? 0xff : 0x07;
-	struct op op = { .code = rand_r(seed) >> 8 };
-	__u8 *byte;
-
-	for (byte = &op.where; byte <= &op.more; byte++)
-		*byte = (rand_r(seed) >> 8) & mask;
-	return op;
 }
 
 static size_t insert_ops(struct op *ops, size_t nr, size_t most,
