@@ -175,6 +175,8 @@ def child(counts, row, run):
     status = 1
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # Only who sends the signals is to be in time.
+        os.setpriority(os.PRIO_PROCESS, 0, 0)
         counts.row = row
         random.seed()
         run()

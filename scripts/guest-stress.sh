@@ -75,7 +75,7 @@ read_values()
 
 	VALUE=()
 	while read -r name value _; do
-		VALUE[$name]=$value
+		[ -z "$name" ] || VALUE[$name]=$value
 	done <"$1"
 }
 
@@ -249,11 +249,12 @@ swapping()
 	exec stress-ng --temp-path $DIR/tmp --timeout "$1" --vm 1 --vm-bytes 20M
 }
 
-# as_others COMMAND... - by the priority that everybody has. This script's own is
-# higher, or its turn would come once a minute.
-as_others()
+# with_priority NICENESS COMMAND... - This script's own is the highest, or its turn
+# would come once a minute, on a slow kernel.
+with_priority()
 {
-	renice -n 0 $BASHPID >/dev/null
+	renice -n "$1" $BASHPID >/dev/null
+	shift
 	"$@"
 }
 
@@ -263,17 +264,18 @@ start()
 	local name=$1
 
 	shift
-	as_others "$@" >"$DIR/$name.out" 2>&1 &
+	with_priority 0 "$@" >"$DIR/$name.out" 2>&1 &
 	PIDS+=("$name:$!")
 }
 
-# start_aside NAME COMMAND... - goes on until end_asides
+# start_aside NAME COMMAND... - goes on until end_asides; the others have more of the
+# CPUs
 start_aside()
 {
 	local name=$1
 
 	shift
-	as_others "$@" >"$DIR/$name.out" 2>&1 &
+	with_priority 5 "$@" >"$DIR/$name.out" 2>&1 &
 	ASIDES+=($!)
 }
 
