@@ -455,20 +455,22 @@ fuzz()
 
 # What is neither free, on per-CPU lists included, nor can be dropped, nor a
 # program's: in KiB. With KASAN what slab has freed stays with it for long, and
-# the stacks that it keeps become more and more: there kmemleak looks at slab.
+# the stacks that it keeps become more and more, in pools of four pages
+# (lib/stackdepot.c): there kmemleak looks at slab.
 memory_used()
 {
-	local kasan=0
+	local kasan=0 depot=/sys/kernel/debug/stackdepot/stats
 
-	[ ! -d /sys/kernel/debug/stackdepot ] || kasan=1
+	if [ -e $depot ]; then kasan=1; else depot=/dev/null; fi
 	awk -v kib="$PAGE_KIB" -v kasan=$kasan '
 		$1 == "pages" && $2 == "free"		{ free += $3 }
 		$1 == "count:"				{ free += $2 }
+		$1 == "pools:"				{ free += 4 * $2 }
 		FILENAME == "/proc/vmstat" && /^nr_(file_pages|anon_pages) / { free += $2 }
 		$1 == "MemTotal:"			{ total = $2 }
-		$1 == "SReclaimable:"			{ other += $2 }
+		/^(SReclaimable|KernelStack|PageTables):/ { other += $2 }
 		$1 == "SUnreclaim:" && kasan		{ other += $2 }
-		END	{ print total - free * kib - other }' /proc/zoneinfo /proc/vmstat /proc/meminfo
+		END	{ print total - free * kib - other }' /proc/zoneinfo /proc/vmstat /proc/meminfo $depot
 }
 
 # measure - sets the drift; what has just ended is not all back at once
