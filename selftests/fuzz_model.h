@@ -131,9 +131,15 @@ static inline __u64 new_word(size_t pgoff)
 	return tag_of(pgoff) | __atomic_add_fetch(&model.seq, 1, __ATOMIC_RELAXED);
 }
 
+/*
+ * Where threads race, a word may be seen half-way: copied byte by byte, the tag,
+ * in the last bytes, comes last.
+ */
 static inline void check_tag(__u64 word, size_t pgoff, const char *what)
 {
-	if (word && (word >> TAG_SHIFT << TAG_SHIFT) != tag_of(pgoff))
+	__u64 tag = word >> TAG_SHIFT;
+
+	if (tag >> 8 ? tag << TAG_SHIFT != tag_of(pgoff) : tag && tag != pgoff)
 		mismatch("%s of page %zu gives %#llx, a word of another page",
 			 what, pgoff, word);
 }
