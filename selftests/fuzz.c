@@ -256,6 +256,11 @@ static void adopt_slot(size_t i)
 	if (slot->copied && slot->pgoff >= model.dev->size)
 		mismatch("slot %zu has a copy of page %zu of %zu", i,
 			 slot->pgoff, model.dev->size);
+	if (slot->copied && !model.force && !(slot->prot & PROT_READ)) {
+		munmap(slot_addr(i), page_size);
+		memset(slot, 0, sizeof(*slot));
+		return;
+	}
 	if (slot->copied) {
 		if (pread(model.mem, words, page_size, (uintptr_t)slot_addr(i)) !=
 		    (ssize_t)page_size)
@@ -464,10 +469,21 @@ static void take_signals(void)
 	sigaction(SIGSEGV, &act, NULL);
 }
 
+/* What depends on how it was configured, and on how /dev is mounted. */
+static void ask_the_kernel(void)
+{
+	void *p = mmap(NULL, page_size, PROT_EXEC, MAP_SHARED, model.fd[0], 0);
+
+	model.exec = p != MAP_FAILED;
+	munmap(p, page_size);
+	p = mmap(NULL, page_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	model.force = pwrite(model.mem, "", 1, (uintptr_t)p) == 1;
+	munmap(p, page_size);
+}
+
 static void setup(void)
 {
 	size_t i;
-	void *p;
 
 	show = getenv("MMAPDEMO_SHOW");
 	model.dev = shared_memory(sizeof(*model.dev) + NR * page_size);
@@ -482,10 +498,7 @@ static void setup(void)
 	if (model.fd[0] < 0 || pipe2(model.pipe, O_NONBLOCK))
 		ksft_exit_fail_msg("cannot open all: %s\n", strerror(errno));
 	take_signals();
-	/* Not below a /dev that is mounted with noexec. */
-	p = mmap(NULL, page_size, PROT_EXEC, MAP_SHARED, model.fd[0], 0);
-	model.exec = p != MAP_FAILED;
-	munmap(p, page_size);
+	ask_the_kernel();
 	write_file(PARAMETERS "fault_mode", "map_pages");
 	/* op_shrink() is not to be told in the log each time. */
 	write_file("/proc/sys/vm/drop_caches", "4");

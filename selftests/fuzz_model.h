@@ -70,6 +70,7 @@ struct model {
 	bool insert;		/* fault_mode, and which fault_around */
 	unsigned int around;
 	bool exec;		/* pages of the device may be executed */
+	bool force;		/* /proc/self/mem steps over protections */
 	bool loose;		/* others run as well: nothing can be foretold */
 	bool was_loose, was_pinned;
 	bool child;

@@ -155,7 +155,7 @@ static inline void op_store(const struct op *op)
 	}
 }
 
-/* By the kernel, which for a debugger steps over the protection. */
+/* By the kernel, which may step over the protection, as for a debugger. */
 static inline void op_poke(const struct op *op)
 {
 	size_t i = op->where % ARENA, word = word_of(op);
@@ -164,8 +164,8 @@ static inline void op_poke(const struct op *op)
 	bool done = pwrite(model.mem, &value, sizeof(value),
 			   (uintptr_t)((__u64 *)slot_addr(i) + word)) ==
 		    sizeof(value);
-	bool may = slot->mapped && (!slot->shared || writable(slot)) &&
-		   is_backed(slot);
+	bool may = is_backed(slot) && (writable(slot) ||
+		   (slot->mapped && !slot->shared && model.force));
 
 	if (model.loose)
 		return;
