@@ -216,7 +216,7 @@ mixed()
 {
 	while :; do
 		fio --name=mixed --filename=/dev/mmapdemo --bs=4k --rw=randrw --size=24m \
-			--random_distribution=zoned_abs:0/8m:100/16m --ioengine="$1" --numjobs=2 --time_based --runtime=600 >/dev/null 2>&1 || true
+			--random_distribution=zoned_abs:0/8m:100/16m --ioengine="$1" --time_based --runtime=600 >/dev/null 2>&1 || true
 		sleep 0.5
 	done
 }
@@ -275,7 +275,7 @@ start_aside()
 	local name=$1
 
 	shift
-	with_priority 5 "$@" >"$DIR/$name.out" 2>&1 &
+	with_priority 15 "$@" >"$DIR/$name.out" 2>&1 &
 	ASIDES+=($!)
 }
 
@@ -414,7 +414,7 @@ round()
 		sleep 2
 		look
 	done
-	end_all 180
+	end_all 900
 	end_asides
 	look_at_results
 	is_kept || mismatch "what nobody has touched since it was written"
