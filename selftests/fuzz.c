@@ -172,7 +172,10 @@ static void run_in_child(size_t end)
 		_exit(0);
 	}
 	wait_for_child(pid);
-	drop_copies(model.dev->smallest);
+	if (model.dev->smallest)
+		drop_copies(model.dev->smallest);
+	else
+		look_for_copies(0, ARENA);
 	if (smallest < model.dev->smallest)
 		model.dev->smallest = smallest;
 	program.done = end;
@@ -229,6 +232,7 @@ static void adopt_device(void)
 	size_t page, i;
 
 	model.dev->size = now.size / page_size;
+	model.dev->smallest = 0;
 	for (page = 0; page < NR; page++) {
 		bool inside = page < model.dev->size;
 

@@ -39,7 +39,7 @@ struct op {
 struct model_device {
 	__u64 ops;		/* that were run, in all inputs */
 	size_t size;		/* pages */
-	size_t smallest;	/* that it was since the last fork */
+	size_t smallest;	/* that it was since the last fork; 0: unknown */
 	bool stored[NR];	/* something may be stored: else all is 0 */
 	bool must_be_dirty[NR];
 	bool may_be_dirty[NR];
