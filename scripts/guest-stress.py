@@ -325,20 +325,33 @@ class Misfortune:
                 return
             self.bury(pid, status)
 
+    def slowness(self):
+        """How much slower than an emulated CPU without debugging aids this is: there a
+        child comes and goes in 20 ms. Who is killed shall have done something before.
+        """
+        start = time.monotonic()
+        pid = os.fork()
+        if not pid:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        return min(max((time.monotonic() - start) / 0.02, 1), 30)
+
     def run(self, seconds):
         # What, and after how many seconds again, on average
         plan = [(self.rmmod, 0.2), (self.kill_worker, 0.7), (self.stop, 0.5), (self.kill_mixed, 1.5),
                 (self.oom, 3), (self.core, 3), (self.save, 1)]
         now = time.monotonic()
         end = now + seconds
+        slowness = self.slowness()
         due = {what: now + random.random() for what, _ in plan}
         while now < end:
             for what, pause in plan:
                 if due[what] <= now:
                     what()
-                    due[what] = now + pause * random.uniform(0.5, 1.5)
+                    due[what] = now + pause * random.uniform(0.5, 1.5) * slowness
             self.bury_all()
-            time.sleep(0.05)
+            # The CPU is the workers' for at least as long.
+            time.sleep(max(0.05, time.monotonic() - now))
             now = time.monotonic()
         self.finish()
 
