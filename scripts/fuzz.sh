@@ -107,7 +107,7 @@ save()
 
 	rm -rf "$small"
 	mkdir "$small"
-	guest "keeping the fewest inputs that reach as much" 3600 -merge=1 /run/mmapdemo/small "${START[@]}"
+	guest "keeping the fewest inputs that reach as much" 3600 -set_cover_merge=1 /run/mmapdemo/small "${START[@]}"
 	[ $RC = 0 ] || return
 	rm -rf "$TOP/selftests/fuzz_corpus"
 	cp -r "$small" "$TOP/selftests/fuzz_corpus"

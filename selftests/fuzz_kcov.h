@@ -128,9 +128,9 @@ static inline bool is_report(const char *line)
 /* Return: whether the kernel has reported something since the last call. */
 static inline bool kmsg_has_report(void)
 {
-	char line[2048];
-	ssize_t len;
+	char line[2048], *text;
 	bool found = false;
+	ssize_t len;
 
 	/* -EPIPE: older ones were overwritten. */
 	while ((len = read(kmsg, line, sizeof(line) - 1)) > 0 || errno == EPIPE) {
@@ -140,7 +140,9 @@ static inline bool kmsg_has_report(void)
 		line[strcspn(line, "\n")] = '\0';
 		if (!is_report(line))
 			continue;
-		fprintf(stderr, "# REPORT: %s\n", line);
+		/* Behind its level, number and time. */
+		text = strchr(line, ';');
+		fprintf(stderr, "# REPORT: %s\n", text ? text + 1 : line);
 		found = true;
 	}
 	return found;
