@@ -594,6 +594,7 @@ static int is_input(const struct dirent *entry)
 
 int main(int argc, char **argv)
 {
+	const char *dir = dirname(strdup(argv[0]));
 	struct dirent **entry;
 	char path[512];
 	int i, nr;
@@ -606,15 +607,15 @@ int main(int argc, char **argv)
 			test_file(argv[i]);
 		ksft_finished();
 	}
-	snprintf(path, sizeof(path), "%s/fuzz_corpus", dirname(argv[0]));
+	snprintf(path, sizeof(path), "%s/fuzz_corpus", dir);
 	nr = scandir(path, &entry, is_input, alphasort);
 	if (nr < 0)
 		ksft_exit_fail_msg("%s: %s\n", path, strerror(errno));
 	ksft_set_plan(nr + 1);
 	test_random();
 	for (i = 0; i < nr; i++) {
-		snprintf(path, sizeof(path), "%s/fuzz_corpus/%s",
-			 dirname(strdup(argv[0])), entry[i]->d_name);
+		snprintf(path, sizeof(path), "%s/fuzz_corpus/%s", dir,
+			 entry[i]->d_name);
 		test_file(path);
 	}
 	ksft_finished();

@@ -66,7 +66,6 @@ struct model {
 	int pipe[2];
 	size_t piped;		/* words in the pipe, in piped_page's order */
 	size_t piped_page[8];
-	size_t pool_pages;
 	bool insert;		/* fault_mode, and which fault_around */
 	unsigned int around;
 	bool exec;		/* pages of the device may be executed */
