@@ -92,29 +92,31 @@ static inline void store_place(const struct place *at, const __u64 *words,
 		store_device(page_at(at, i), word_at(at, i), words[i]);
 }
 
-/* In the order in which the core and the device look. */
+/* What a call gets of the @left words that the device has. */
+static inline long expected_bytes(const struct place *at, size_t left)
+{
+	if (left && !at->avail)
+		return -EFAULT;
+	return (left < at->avail ? left : at->avail) * sizeof(__u64);
+}
+
+/* Both in the order in which the core and the device look. */
 static inline long expected_read(const struct place *at, int flags)
 {
-	size_t left = words_left(at);
-
-	if (flags < 0 || flags & O_PATH || (flags & O_ACCMODE) == O_WRONLY)
+	if (is_closed(flags) || (flags & O_ACCMODE) == O_WRONLY)
 		return -EBADF;
-	if (left > at->avail)
-		return at->avail ? (long)(at->avail * sizeof(__u64)) : -EFAULT;
-	return left * sizeof(__u64);
+	return expected_bytes(at, words_left(at));
 }
 
 static inline long expected_write(const struct place *at, int flags)
 {
 	size_t left = words_left(at);
 
-	if (flags < 0 || flags & O_PATH || (flags & O_ACCMODE) == O_RDONLY)
+	if (is_closed(flags) || (flags & O_ACCMODE) == O_RDONLY)
 		return -EBADF;
 	if (flags & O_APPEND || !left)
 		return -ENOSPC;
-	if (left > at->avail)
-		return at->avail ? (long)(at->avail * sizeof(__u64)) : -EFAULT;
-	return left * sizeof(__u64);
+	return expected_bytes(at, left);
 }
 
 static inline void op_read(const struct op *op)
@@ -347,7 +349,7 @@ static inline void op_seek(const struct op *op)
 static inline void op_fsync(const struct op *op)
 {
 	size_t n = op->fd % NR_FDS, i;
-	bool open = model.flags[n] >= 0 && !(model.flags[n] & O_PATH);
+	bool open = !is_closed(model.flags[n]);
 	int ret = op->how & 1 ? fsync(model.fd[n]) : fdatasync(model.fd[n]);
 
 	if (model.loose)
@@ -422,8 +424,7 @@ static inline int ioctl_error(int fd, unsigned long cmd, void *arg)
 /* Whether @error is right, given which mistakes the call has. */
 static inline void check_ioctl(const char *name, int error, int flags, bool bad)
 {
-	bool closed = flags < 0 || flags & O_PATH;
-	bool no_right = closed || (flags & O_ACCMODE) == O_RDONLY;
+	bool no_right = is_closed(flags) || (flags & O_ACCMODE) == O_RDONLY;
 
 	if (error == 0 ? no_right || bad :
 	    error == EBADF ? !no_right :
@@ -524,7 +525,7 @@ static inline void op_dirty_log(const struct op *op)
 	if (model.loose)
 		return;
 	/* To look needs no right. */
-	if (!clear && flags >= 0 && !(flags & O_PATH))
+	if (!clear && !is_closed(flags))
 		flags = O_RDWR;
 	if (error == EFAULT && op->how & 0x10)
 		return;

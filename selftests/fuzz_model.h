@@ -98,6 +98,12 @@ static inline char *slot_addr(size_t i)
 	return model.arena + i * page_size;
 }
 
+/* Whether a file that was opened with @flags, or -1, is none to the core's calls. */
+static inline bool is_closed(int flags)
+{
+	return flags < 0 || flags & O_PATH;
+}
+
 /* What a mismatch says first: fuzz.c prints the operations up to now. */
 static void print_operations(void);
 

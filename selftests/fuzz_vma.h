@@ -193,7 +193,7 @@ static inline bool may_end_with(int error, int file, int prot, int flags,
 				bool taken)
 {
 	int access = file & O_ACCMODE;
-	bool closed = file < 0 || file & O_PATH;
+	bool closed = is_closed(file);
 	bool denied = !closed && (access == O_WRONLY ||
 		      (access == O_RDONLY && prot & PROT_WRITE &&
 		       flags & MAP_SHARED));
