@@ -17,128 +17,27 @@
 # rounds differ in fault_mode, and in a pool that is smaller than the device.
 # After the first the memory in use is measured, and compared after each other.
 #
-# Out: /run/mmapdemo/figures, `name value` lines, renewed every two seconds:
-#   seconds     since the start
-#   rounds      that have ended
-#   operations  of fio (4 KiB each), stress-ng on the node, the workers, the fuzzer
-#   executions  inputs of the fuzzer
-#   verified    of these fio's reads whose content it verified
-#   pages       that went into the store, or out of it by a discard or a resize
-#   faults      killed  stopped  oom_kills  coredumps  hotplugs  swapped (pages)
-#   refused     attempts to unload the module while it was in use
-#   sigbus      at the pool's cap or past the end     enospc  writes at the cap
-#   mismatches  content, or an end of a program, that is not as it must be
-#   reports     of the kernel since the module was loaded first
-#   drift       KiB in use, more than after the first round
+# Out: /run/mmapdemo/figures, what stress-figures.sh counts and measures.
 # What is wrong goes to stderr. The module is left loaded with its defaults.
 # Exit status: 0; 1 mismatches, reports, a drift of 1 MiB or more, or one of all
 # these things has not happened even once.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/fuzzer.sh"
+. "$(dirname "$0")/stress-figures.sh"
 
 PATH=$PATH:/usr/sbin:/sbin
 SECONDS_MAX=$1 FUZZER=${2-}
-FIGURES=/run/mmapdemo/figures
-DIR=/tmp/mmapdemo-stress
-STATS=/sys/kernel/debug/mmapdemo/stats
 CPU=/sys/devices/system/cpu/cpu1/online
-NAMES=(seconds rounds operations executions verified pages faults killed stopped oom_kills coredumps hotplugs
-	swapped refused sigbus enospc mismatches reports drift)
 # What has to happen for a run to be worth its name.
 INGREDIENTS=(operations verified pages faults killed stopped oom_kills coredumps hotplugs swapped
 	refused sigbus enospc)
-PAGE_KIB=$(($(getconf PAGESIZE) / 1024))
 [ -z "$FUZZER" ] || INGREDIENTS+=(executions)
 DRIFT_MAX=1024
 
-declare -A BEFORE NOW	# figures of the rounds that have ended, and of this one
-declare -A VALUE	# what was read last
-BASELINE=
 SIGBUS=()		# not every stress-ng has this
 ! stress-ng --help | grep -q -e --sigbus || SIGBUS=(--sigbus 1)
 PIDS=() ASIDES=()
-
-mismatch()
-{
-	echo "stress: mismatch: $*" >&2
-	BEFORE[mismatches]=$((${BEFORE[mismatches]:-0} + 1))
-}
-
-# --- Figures ----------------------------------------------------------------
-
-# read_values FILE - its `name value` lines, into VALUE. Without a process: on the
-# debug kernel each takes a tenth of a second, and this is done all the time.
-read_values()
-{
-	local name value
-
-	VALUE=()
-	while read -r name value _; do
-		[ -z "$name" ] || VALUE[$name]=$value
-	done <"$1"
-}
-
-# value_of FILE NAME
-value_of()
-{
-	read_values "$1"
-	echo "${VALUE[$2]:-0}"
-}
-
-look()
-{
-	local name
-
-	if [ -e $DIR/victims ]; then
-		read_values $DIR/victims
-		for name in operations mismatches killed stopped coredumps refused enospc; do
-			NOW[$name]=${VALUE[$name]:-0}
-		done
-	fi
-	if [ -e $STATS ]; then
-		read_values $STATS
-		NOW[pages]=$((VALUE[pool_allocated] + VALUE[pool_recycled] + VALUE[discarded]))
-		NOW[faults]=$((VALUE[fault_read] + VALUE[fault_write] + VALUE[fault_cow]))
-		NOW[sigbus]=$((VALUE[sigbus_size] + VALUE[sigbus_cap]))
-	fi
-	# These count on over all rounds.
-	BEFORE[seconds]=$SECONDS
-	read_values $DIR/hotplugs
-	BEFORE[hotplugs]=${VALUE[hotplugs]:-0}
-	read_values $DIR/cgroup/oom/memory.events
-	BEFORE[oom_kills]=$((VALUE[oom_kill] - OOM_KILLS))
-	read_values /proc/vmstat
-	BEFORE[swapped]=$((VALUE[pswpout] - SWAPPED))
-	if [ $DIR/kernel.log -nt $DIR/scanned ]; then
-		: >$DIR/scanned
-		BEFORE[reports]=$(log_reports $DIR/kernel.log | wc -l) || true
-	fi
-	write_figures
-}
-
-write_figures()
-{
-	local name
-
-	for name in "${NAMES[@]}"; do
-		printf '%s %d\n' "$name" $((${BEFORE[$name]:-0} + ${NOW[$name]:-0}))
-	done >$FIGURES.new
-	# Whoever reads it on the host finds either the old or the new.
-	mv $FIGURES.new $FIGURES
-}
-
-# The round's own become part of the others.
-add_up()
-{
-	local name
-
-	for name in "${!NOW[@]}"; do
-		BEFORE[$name]=$((${BEFORE[$name]:-0} + ${NOW[$name]}))
-	done
-	NOW=()
-	rm -f $DIR/victims
-}
 
 # --- What runs in a round ---------------------------------------------------
 
@@ -221,10 +120,16 @@ mixed()
 	done
 }
 
+# stress-ng, as it starts, counts the CPUs, and dies when one goes meanwhile.
 hotplug()
 {
-	local nr
+	local each nr
 
+	for each in dev beside; do
+		until [[ $(<$DIR/$each.out) = *'dispatching hogs'* ]]; do
+			sleep 1
+		done
+	done
 	nr=$(value_of $DIR/hotplugs hotplugs)
 	while :; do
 		if echo 0 >$CPU && echo 1 >$CPU; then
@@ -242,11 +147,12 @@ as_nobody()
 	exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
 }
 
-# Its programs are charged to the cgroup, which has no room for them but in swap.
+# Its programs are charged to the cgroup, which has no room for them but in swap. They
+# are a group of processes of their own, for start_swapping.
 swapping()
 {
 	echo $BASHPID >$DIR/cgroup/swap/cgroup.procs
-	exec stress-ng --temp-path $DIR/tmp --timeout "$1" --vm 1 --vm-bytes 20M
+	exec setsid stress-ng --temp-path $DIR/tmp --timeout "$1" --vm 1 --vm-bytes 20M
 }
 
 # with_priority NICENESS COMMAND... - This script's own is the highest, or its turn
@@ -268,14 +174,14 @@ start()
 	PIDS+=("$name:$!")
 }
 
-# start_aside NAME COMMAND... - goes on until end_asides; the others have more of the
-# CPUs
+# start_aside NICENESS NAME COMMAND... - goes on until end_asides; above 0
+# the others have more of the CPUs, but it is not starved
 start_aside()
 {
-	local name=$1
+	local nice=$1 name=$2
 
-	shift
-	with_priority 15 "$@" >"$DIR/$name.out" 2>&1 &
+	shift 2
+	with_priority "$nice" "$@" >"$DIR/$name.out" 2>&1 &
 	ASIDES+=($!)
 }
 
@@ -300,34 +206,38 @@ end_asides()
 	! grep -h ' fail: ' $DIR/beside.out $DIR/swapping.out >&2 || mismatch "in stress-ng's own memory"
 }
 
-# start_tools SECONDS - fio and stress-ng; returns when they are at work, which
-# on a slow machine takes long
+# start_swapping SECONDS - returns once pages go out: beside the others it might
+# not get that far on a slow machine
+start_swapping()
+{
+	local end=$((SECONDS + 60)) before
+
+	before=$(value_of /proc/vmstat pswpout)
+	start_aside 0 swapping swapping $(($1 + 120))
+	until [ "$(value_of /proc/vmstat pswpout)" != "$before" ] || [ $SECONDS -gt $end ]; do
+		sleep 0.5
+	done
+	renice -n 5 -g $! >/dev/null
+}
+
+# start_tools SECONDS - fio and stress-ng
 start_tools()
 {
-	local end=$((SECONDS + 60))
-
 	verifying_jobs "$1" >$DIR/jobs
 	start fio fio --output=$DIR/fio --output-format=terse --terse-version=3 $DIR/jobs
 	start dev stress-ng --temp-path $DIR/tmp --timeout "$1" --metrics-brief \
 		--dev 1 --dev-file /dev/mmapdemo
-	start_aside beside as_nobody stress-ng --temp-path $DIR/tmp --timeout $(($1 + 60)) \
+	start_aside 5 beside as_nobody stress-ng --temp-path $DIR/tmp --timeout $(($1 + 120)) \
 		--vm 1 --vm-bytes 8M --mmap 1 --mmap-bytes 4M --fork 1 --madvise 1 --mlock 1 \
 		--msync 1 --msync-bytes 1M "${SIGBUS[@]}"
-	start_aside swapping swapping $(($1 + 60))
-	until [ "$(pgrep -c -x fio)" -gt 1 ] && [ "$(pgrep -c stress-ng-dev)" -gt 0 ] ||
-		[ $SECONDS -gt $end ]; do
-		sleep 0.5
-	done
 }
 
-# start_misfortune SECONDS - only now: stress-ng, as it starts, counts the CPUs,
-# and dies when one goes meanwhile
 start_misfortune()
 {
 	start victims nice -n -10 "$(dirname "$0")/guest-stress.py" "$1" $DIR
-	start_aside mixed-mmap mixed mmap
-	start_aside mixed-psync mixed psync
-	start_aside hotplug hotplug 9<&-
+	start_aside 5 mixed-mmap mixed mmap
+	start_aside 5 mixed-psync mixed psync
+	start_aside 0 hotplug hotplug 9<&-
 }
 
 # end_all SECONDS - waits for all these, but no longer than that
@@ -376,7 +286,7 @@ load()
 	local params=(fault_mode=map_pages size=64M)
 
 	[ $(($1 % 2)) = 0 ] || params[0]=fault_mode=insert
-	[ $(($1 % 3)) != 1 ] || params+=(pool_size=11M)
+	[ $(($1 % 3)) != 1 ] || params+=(pool_size=9M)
 	insmod "${MMAPDEMO_KO:-$MODULE}" "${params[@]}"
 }
 
@@ -407,6 +317,7 @@ round()
 	# Where the pool is small, these have their pages before it is full.
 	dd if=/dev/zero of=/dev/mmapdemo bs=1M count=6 status=none
 	keep
+	start_swapping "$2"
 	start_tools "$2"
 	start_misfortune "$2"
 	end=$((SECONDS + $2))
@@ -449,44 +360,6 @@ fuzz()
 	NOW[operations]=${VALUE[operations]:-0}
 	unload
 	add_up
-}
-
-# --- Memory -----------------------------------------------------------------
-
-# What is neither free, on per-CPU lists included, nor can be dropped, nor a
-# program's: in KiB. With KASAN what slab has freed stays with it for long, and
-# the stacks that it keeps become more and more, in pools of four pages
-# (lib/stackdepot.c): there kmemleak looks at slab.
-memory_used()
-{
-	local kasan=0 depot=/sys/kernel/debug/stackdepot/stats
-
-	if [ -e $depot ]; then kasan=1; else depot=/dev/null; fi
-	awk -v kib="$PAGE_KIB" -v kasan=$kasan '
-		$1 == "pages" && $2 == "free"		{ free += $3 }
-		$1 == "count:"				{ free += $2 }
-		$1 == "pools:"				{ free += 4 * $2 }
-		FILENAME == "/proc/vmstat" && /^nr_(file_pages|anon_pages) / { free += $2 }
-		$1 == "MemTotal:"			{ total = $2 }
-		/^(SReclaimable|KernelStack|PageTables):/ { other += $2 }
-		$1 == "SUnreclaim:" && kasan		{ other += $2 }
-		END	{ print total - free * kib - other }' /proc/zoneinfo /proc/vmstat /proc/meminfo $depot
-}
-
-# measure - sets the drift; what has just ended is not all back at once
-measure()
-{
-	local used least=
-
-	for _ in 1 2 3 4 5 6; do
-		cat /proc/sys/vm/stat_refresh
-		used=$(memory_used)
-		[ "$least" ] && [ "$least" -le "$used" ] || least=$used
-		[ -z "$BASELINE" ] || [ $((least - BASELINE)) -gt 128 ] || break
-		sleep 1
-	done
-	: "${BASELINE:=$least}"
-	BEFORE[drift]=$((least - BASELINE))
 }
 
 # --- The whole --------------------------------------------------------------
@@ -567,15 +440,15 @@ verdict()
 SECONDS=0
 renice -n -15 $$ >/dev/null
 prepare
-# As a round begins and ends for some time as well, three of the shortest fill a
-# minute; none is longer than one.
+# To begin and end a round takes as long again, on a slow machine several times:
+# with an eighth there are some all the same. None is longer than a minute.
 LENGTH=$((SECONDS_MAX / 8))
 # Half of a soak is the fuzzer's.
 [ -z "$FUZZER" ] || LENGTH=$((LENGTH / 2))
 LENGTH=$((LENGTH < 10 ? 10 : LENGTH > 60 ? 60 : LENGTH))
 NUMBER=0
 # On a slow machine a round may be too short for some of it: then there are more.
-while [ $SECONDS -lt "$SECONDS_MAX" ] || [ $NUMBER -lt 3 ] ||
+while [ $SECONDS -lt "$SECONDS_MAX" ] || [ $NUMBER -lt 2 ] ||
 	{ [ $NUMBER -lt 12 ] && missing >/dev/null; }; do
 	round $NUMBER $LENGTH || break
 	[ -z "$FUZZER" ] || fuzz $LENGTH || break

@@ -7,7 +7,7 @@
 #
 # Usage: stress.sh [soak], with in the environment:
 #   KERNELS='6.12 6.12-debug'  on which kernels, one after the other
-#   TIME=600                   seconds for each, and no less than three rounds;
+#   TIME=600                   seconds for each, and no less than two rounds;
 #                              boot and the search for leaks come on top
 #   MODULE=FILE                the mmapdemo.ko to load; default: it is built
 #   HOURS=1                    soak: for how long, in all
@@ -27,19 +27,8 @@ KERNELS=${KERNELS:-6.12 6.12-debug}
 TIME=${TIME:-600}
 WHAT=stress FUZZER=''
 COLUMNS_SHOWN=(seconds operations pages faults killed oom_kills hotplugs refused reports mismatches drift)
-declare -A FIGURE TOTAL
+declare -A TOTAL
 FAILED=''
-
-# read_figures FILE - what the guest has written so far
-read_figures()
-{
-	local name value
-
-	FIGURE=()
-	while read -r name value; do
-		FIGURE[$name]=$value
-	done < <(cat "$1" 2>/dev/null)
-}
 
 # show NAME FILE - prints a line of the table for each 20 s, until killed
 show()
@@ -50,36 +39,36 @@ show()
 	printf ' %10s' "${COLUMNS_SHOWN[@]}"
 	echo
 	while sleep 20; do
-		read_figures "$2"
-		[ "${FIGURE[seconds]--1}" != "$seconds" ] || continue
-		seconds=${FIGURE[seconds]}
+		read_values "$2"
+		[ "${VALUE[seconds]--1}" != "$seconds" ] || continue
+		seconds=${VALUE[seconds]}
 		printf '%-10s' "$1"
 		for name in "${COLUMNS_SHOWN[@]}"; do
-			printf ' %10s' "${FIGURE[$name]-}"
+			printf ' %10s' "${VALUE[$name]-}"
 		done
 		echo
 	done
 }
 
-# summary PREFIX - of FIGURE, in one line
+# summary PREFIX - of VALUE, in one line
 summary()
 {
-	printf '%s: %d operations, ' "$1" "${FIGURE[operations]-0}"
-	[ -z "$FUZZER" ] || printf '%d executions, ' "${FIGURE[executions]-0}"
-	printf '%d faults, %d killed, %d OOM kills, %d coredumps, %d hotplugs, ' "${FIGURE[faults]-0}" "${FIGURE[killed]-0}" \
-		"${FIGURE[oom_kills]-0}" "${FIGURE[coredumps]-0}" "${FIGURE[hotplugs]-0}"
-	printf '%d unloads refused, %d mismatches, %d reports, drift %d KiB\n' "${FIGURE[refused]-0}" \
-		"${FIGURE[mismatches]-0}" "${FIGURE[reports]-0}" "${FIGURE[drift]-0}"
+	printf '%s: %d operations, ' "$1" "${VALUE[operations]-0}"
+	[ -z "$FUZZER" ] || printf '%d executions, ' "${VALUE[executions]-0}"
+	printf '%d faults, %d killed, %d OOM kills, %d coredumps, %d hotplugs, ' "${VALUE[faults]-0}" "${VALUE[killed]-0}" \
+		"${VALUE[oom_kills]-0}" "${VALUE[coredumps]-0}" "${VALUE[hotplugs]-0}"
+	printf '%d unloads refused, %d mismatches, %d reports, drift %d KiB\n' "${VALUE[refused]-0}" \
+		"${VALUE[mismatches]-0}" "${VALUE[reports]-0}" "${VALUE[drift]-0}"
 }
 
 add_up()
 {
 	local name
 
-	for name in "${!FIGURE[@]}"; do
+	for name in "${!VALUE[@]}"; do
 		case $name in
-		drift) [ "${FIGURE[drift]#-}" -lt "${TOTAL[drift]-0}" ] || TOTAL[drift]=${FIGURE[drift]#-} ;;
-		*) TOTAL[$name]=$((${TOTAL[$name]-0} + ${FIGURE[$name]})) ;;
+		drift) [ "${VALUE[drift]#-}" -lt "${TOTAL[drift]-0}" ] || TOTAL[drift]=${VALUE[drift]#-} ;;
+		*) TOTAL[$name]=$((${TOTAL[$name]-0} + ${VALUE[$name]})) ;;
 		esac
 	done
 }
@@ -102,8 +91,8 @@ stress_kernel()
 		"$TOP/scripts/vm.sh" </dev/null >&2 || rc=$?
 	kill $table
 	wait $table 2>/dev/null || true
-	read_figures "$run/figures"
-	FIGURE[reports]=$(log_reports "$run/kernel.log" | wc -l) || true
+	read_values "$run/figures"
+	VALUE[reports]=$(log_reports "$run/kernel.log" | wc -l) || true
 	[ $rc = 0 ] || {
 		FAILED+=" $kernel"
 		say "$kernel: failed, with status $rc; its files are in $run"
@@ -129,9 +118,9 @@ for kernel in $KERNELS; do
 	add_up
 done
 printf '%s\n' "${lines[@]}"
-FIGURE=()
+VALUE=()
 for name in "${!TOTAL[@]}"; do
-	FIGURE[$name]=${TOTAL[$name]}
+	VALUE[$name]=${TOTAL[$name]}
 done
 summary $WHAT
 [ ! "$FAILED" ]
