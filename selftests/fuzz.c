@@ -343,6 +343,11 @@ static void run(size_t end)
 	}
 }
 
+static bool empty_device(void)
+{
+	return !resize(model.fd[0], NR) && !discard(model.fd[0], 0, NR);
+}
+
 static void begin(void)
 {
 	size_t i;
@@ -402,7 +407,7 @@ static void finish(void)
 	op_info(&log);
 	op_drain(&log);
 	unmap_all();
-	if (resize(model.fd[0], NR) || discard(model.fd[0], 0, NR))
+	if (!empty_device())
 		mismatch("the end: %s", strerror(errno));
 	now = info();
 	if (now.stored || now.dirty)
@@ -506,7 +511,7 @@ static void setup(void)
 	write_file(PARAMETERS "fault_mode", "map_pages");
 	/* op_shrink() is not to be told in the log each time. */
 	write_file("/proc/sys/vm/drop_caches", "4");
-	if (resize(model.fd[0], NR) || discard(model.fd[0], 0, NR))
+	if (!empty_device())
 		ksft_exit_fail_msg("the device: %s\n", strerror(errno));
 }
 
@@ -515,8 +520,9 @@ static void setup(void)
 #else
 /* --- As a kselftest ----------------------------------------------------- */
 
-/* In a process of its own, which a mismatch ends. */
-static void test_input(const char *name, const void *data, size_t size)
+/* In a process of its own, which a mismatch ends: whether there was none. */
+static bool succeeds(void (*run)(const void *data, size_t size),
+		     const void *data, size_t size)
 {
 	int status;
 	pid_t pid;
@@ -525,12 +531,13 @@ static void test_input(const char *name, const void *data, size_t size)
 	pid = fork();
 	if (!pid) {
 		open_self();
-		run_input(data, size);
+		/* Of what another one has left there when it was ended. */
+		if (!empty_device())
+			mismatch("the device: %s", strerror(errno));
+		run(data, size);
 		_exit(0);
 	}
-	if (waitpid(pid, &status, 0) != pid)
-		status = -1;
-	ksft_test_result(!status, "%s\n", name);
+	return waitpid(pid, &status, 0) == pid && !status;
 }
 
 static void test_file(const char *path)
@@ -543,8 +550,8 @@ static void test_file(const char *path)
 		ksft_exit_fail_msg("%s: %s\n", path, strerror(errno));
 	nr = fread(ops, sizeof(*ops), MAX_OPS, f);
 	fclose(f);
-	test_input(strrchr(path, '/') ? strrchr(path, '/') + 1 : path, ops,
-		   nr * sizeof(*ops));
+	ksft_test_result(succeeds(run_input, ops, nr * sizeof(*ops)), "%s\n",
+			 strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
 }
 
 static long number(const char *name, long otherwise)
@@ -554,37 +561,31 @@ static long number(const char *name, long otherwise)
 	return text ? atol(text) : otherwise;
 }
 
-/* As many operations as they come. */
-static void random_input(unsigned int seed)
+/* @nr inputs of as many operations as there can be, from *@first, a seed, on. */
+static void run_random(const void *first, size_t nr)
 {
+	unsigned int from = *(const unsigned int *)first, seed;
 	struct op ops[MAX_OPS];
 	__u8 *byte = (__u8 *)ops;
 	size_t i;
 
-	for (i = 0; i < sizeof(ops); i++)
-		byte[i] = rand_r(&seed) >> 8;
-	run_input(ops, sizeof(ops));
+	for (seed = from; seed - from < nr; seed++) {
+		unsigned int state = seed;
+
+		for (i = 0; i < sizeof(ops); i++)
+			byte[i] = rand_r(&state) >> 8;
+		run_input(ops, sizeof(ops));
+	}
 }
 
 static void test_random(void)
 {
 	unsigned int seed = number("MMAPDEMO_SEED", time(NULL));
-	long i, nr = number("MMAPDEMO_INPUTS", 30);
-	int status;
-	pid_t pid;
+	long nr = number("MMAPDEMO_INPUTS", 30);
 
 	ksft_print_msg("seed %u\n", seed);
-	fflush(NULL);
-	pid = fork();
-	if (!pid) {
-		open_self();
-		for (i = 0; i < nr; i++)
-			random_input(seed + i);
-		_exit(0);
-	}
-	if (waitpid(pid, &status, 0) != pid)
-		status = -1;
-	ksft_test_result(!status, "%ld random inputs\n", nr);
+	ksft_test_result(succeeds(run_random, &seed, nr), "%ld random inputs\n",
+			 nr);
 }
 
 static int is_input(const struct dirent *entry)
