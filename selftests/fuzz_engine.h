@@ -72,15 +72,18 @@ static void save_input(const void *data, size_t size)
 	memcpy(current->data, data, size);
 }
 
-/* Mostly of the pages and places that others are of, too. */
+/* Half of them of the few pages and places that others are of, too. */
 static struct op random_op(unsigned int *seed)
 {
 	__u8 mask = rand_r(seed) % 2 ? 0xff : 0x07;
-	struct op op = { .code = rand_r(seed) >> 8 };
+	struct op op;
 	__u8 *byte;
 
-	for (byte = &op.where; byte <= &op.more; byte++)
-		*byte = (rand_r(seed) >> 8) & mask;
+	for (byte = &op.code; byte <= &op.more; byte++)
+		*byte = rand_r(seed) >> 8;
+	op.where &= mask;
+	op.nr &= mask;
+	op.page &= mask;
 	return op;
 }
 
