@@ -195,11 +195,14 @@ kill_all()
 
 end_asides()
 {
-	# The loops first, or they would start others.
-	kill "${ASIDES[@]}" 2>/dev/null || true
-	kill_all -f '^fio --name=mixed'
-	kill_all stress-ng
-	wait "${ASIDES[@]}" 2>/dev/null || true
+	# The loops first, or they would start others. Bash has a word for each that is
+	# killed, which nobody needs.
+	{
+		kill "${ASIDES[@]}" || true
+		kill_all -f '^fio --name=mixed'
+		kill_all stress-ng
+		wait "${ASIDES[@]}" || true
+	} 2>/dev/null
 	ASIDES=()
 	echo 1 >$CPU 2>/dev/null || true
 	rm -rf $DIR/tmp/*
