@@ -170,17 +170,19 @@ start()
 	local name=$1
 
 	shift
+	: >"$DIR/$name.out"	# now: hotplug is not to read that of the last round
 	with_priority 0 "$@" >"$DIR/$name.out" 2>&1 &
 	PIDS+=("$name:$!")
 }
 
-# start_aside NICENESS NAME COMMAND... - goes on until end_asides; above 0
-# the others have more of the CPUs, but it is not starved
+# start_aside NICENESS NAME COMMAND... - goes on until end_asides; with more than 0
+# the others have more of the CPUs, with 15 they would have all
 start_aside()
 {
 	local nice=$1 name=$2
 
 	shift 2
+	: >"$DIR/$name.out"
 	with_priority "$nice" "$@" >"$DIR/$name.out" 2>&1 &
 	ASIDES+=($!)
 }
@@ -235,6 +237,7 @@ start_tools()
 		--msync 1 --msync-bytes 1M "${SIGBUS[@]}"
 }
 
+# start_misfortune SECONDS
 start_misfortune()
 {
 	start victims nice -n -10 "$(dirname "$0")/guest-stress.py" "$1" $DIR
