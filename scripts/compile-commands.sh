@@ -48,7 +48,7 @@ json.dump(commands, sys.stdout, indent=1)' "$TOP" "$@"
 }
 
 need rsync:rsync make:make gcc:gcc libc6-dev:/usr/include/stdio.h python3:/usr/bin/python3 \
-	perl:perl bison:bison flex:flex bc:bc libelf-dev:/usr/include/libelf.h
+	perl:pod2usage bison:bison flex:flex bc:bc libelf-dev:/usr/include/libelf.h
 SOURCE=$(kselftest_source)
 OUT=$(build_root "$TOP")/clangd${KERNEL:+-$KERNEL}
 mkdir -p "$OUT"
