@@ -120,13 +120,14 @@ mixed()
 	done
 }
 
-# stress-ng, as it starts, counts the CPUs, and dies when one goes meanwhile.
+# stress-ng, as it starts, asks for the caches of each CPU, and dies when one goes
+# meanwhile.
 hotplug()
 {
 	local each nr
 
 	for each in dev beside; do
-		until [[ $(<$DIR/$each.out) = *'dispatching hogs'* ]]; do
+		until [[ $(<$DIR/$each.out) = *'starting stressors'* ]]; do
 			sleep 1
 		done
 	done
@@ -230,9 +231,9 @@ start_tools()
 {
 	verifying_jobs "$1" >$DIR/jobs
 	start fio fio --output=$DIR/fio --output-format=terse --terse-version=3 $DIR/jobs
-	start dev stress-ng --temp-path $DIR/tmp --timeout "$1" --metrics-brief \
+	start dev stress-ng -v --temp-path $DIR/tmp --timeout "$1" --metrics-brief \
 		--dev 1 --dev-file /dev/mmapdemo
-	start_aside 5 beside as_nobody stress-ng --temp-path $DIR/tmp --timeout $(($1 + 120)) \
+	start_aside 5 beside as_nobody stress-ng -v --temp-path $DIR/tmp --timeout $(($1 + 120)) \
 		--vm 1 --vm-bytes 8M --mmap 1 --mmap-bytes 4M --fork 1 --madvise 1 --mlock 1 \
 		--msync 1 --msync-bytes 1M "${SIGBUS[@]}"
 }
