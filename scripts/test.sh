@@ -97,13 +97,14 @@ for kernel in $KERNELS; do
 done
 kselftest_source >/dev/null
 
-# Two guests side by side: each is idle, or busy on one CPU, for long.
+# Two guests side by side: each is idle, or busy on one CPU, for long. What takes
+# longest begins first, so that none is alone at the end.
 mkdir -p "$CACHE/runs"
 REPORTS=$(mktemp -d "$CACHE/runs/test-XXXXXX")
 trap 'rm -rf "$REPORTS"' EXIT
 # Ctrl-C does not reach what runs in the background of a script.
 trap 'trap - TERM; kill 0; exit 130' INT TERM
-for kernel in $KERNELS ${SOAK:+soak}; do
+for kernel in ${SOAK:+soak} $KERNELS; do
 	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
 		wait -n || true
 	done
