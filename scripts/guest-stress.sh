@@ -156,35 +156,33 @@ swapping()
 	exec setsid stress-ng --temp-path $DIR/tmp --timeout "$1" --vm 1 --vm-bytes 20M
 }
 
-# with_priority NICENESS COMMAND... - This script's own is the highest, or its turn
-# would come once a minute, on a slow kernel.
-with_priority()
+# launch NICENESS NAME COMMAND... - in the background, with its output in a file. This
+# script's own priority is the highest, or its turn would come once a minute, on a slow
+# kernel.
+launch()
 {
-	renice -n "$1" $BASHPID >/dev/null
-	shift
-	"$@"
+	local nice=$1 name=$2
+
+	shift 2
+	: >"$DIR/$name.out"	# now: hotplug is not to read that of the last round
+	{
+		renice -n "$nice" $BASHPID >/dev/null
+		"$@"
+	} >"$DIR/$name.out" 2>&1 &
 }
 
-# start NAME COMMAND... - in the background; it ends by itself, with status 0
+# start NAME COMMAND... - it ends by itself, with status 0
 start()
 {
-	local name=$1
-
-	shift
-	: >"$DIR/$name.out"	# now: hotplug is not to read that of the last round
-	with_priority 0 "$@" >"$DIR/$name.out" 2>&1 &
-	PIDS+=("$name:$!")
+	launch 0 "$@"
+	PIDS+=("$1:$!")
 }
 
 # start_aside NICENESS NAME COMMAND... - goes on until end_asides; with more than 0
 # the others have more of the CPUs, with 15 they would have all
 start_aside()
 {
-	local nice=$1 name=$2
-
-	shift 2
-	: >"$DIR/$name.out"
-	with_priority "$nice" "$@" >"$DIR/$name.out" 2>&1 &
+	launch "$@"
 	ASIDES+=($!)
 }
 
