@@ -43,8 +43,7 @@ build_module()
 	arch_of "$KERNEL"
 	[[ $KERNEL != *-gcov ]] || counting=(GCOV_PROFILE=y CFLAGS_GCOV="$GCOV_FLAGS")
 	compiler=$(grep -oE 'gcc-[0-9]+$' "$KERNEL_DIR/build/.kernelvariables" 2>/dev/null) || true
-	need rsync:rsync make:make libc6-dev:/usr/include/stdio.h "${compiler:-gcc}:${compiler:-gcc}" \
-		libelf1:/usr/lib/x86_64-linux-gnu/libelf.so.1 perl:pod2usage
+	need "${MODULE_BUILD[@]}" rsync:rsync "${compiler:-gcc}:${compiler:-gcc}"
 	need_compiler
 	copy_tree "$OUT/tree" Kbuild module kunit
 	build "$OUT/module.log" -C "$KERNEL_DIR/build" M="$OUT/tree" W=1 "${FOR_ARCH[@]}" "${counting[@]}" \

@@ -401,8 +401,7 @@ if [ "${1-}" = --rule ]; then
 	exit
 fi
 
-need rsync:rsync make:make gcc:gcc libc6-dev:/usr/include/stdio.h perl:pod2usage bison:bison flex:flex \
-	bc:bc libelf-dev:/usr/include/libelf.h sparse:sparse coccinelle:spatch \
+need "${KERNEL_BUILD[@]}" rsync:rsync sparse:sparse coccinelle:spatch \
 	shellcheck:shellcheck python3:/usr/bin/python3 patch:patch man-db:man groff-base:groff
 SOURCE=$(kselftest_source)
 OUT=$(build_root "$TOP")/check

@@ -47,8 +47,7 @@ for file in sorted(glob.glob(top + "/selftests/*.c") + glob.glob(top + "/scripts
 json.dump(commands, sys.stdout, indent=1)' "$TOP" "$@"
 }
 
-need rsync:rsync make:make gcc:gcc libc6-dev:/usr/include/stdio.h python3:/usr/bin/python3 \
-	perl:pod2usage bison:bison flex:flex bc:bc libelf-dev:/usr/include/libelf.h
+need "${KERNEL_BUILD[@]}" rsync:rsync python3:/usr/bin/python3
 SOURCE=$(kselftest_source)
 OUT=$(build_root "$TOP")/clangd${KERNEL:+-$KERNEL}
 mkdir -p "$OUT"

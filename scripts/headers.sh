@@ -44,7 +44,7 @@ compile()
 		>"$dir/log" 2>&1
 }
 
-need make:make libc6-dev:/usr/include/stdio.h libelf1:/usr/lib/x86_64-linux-gnu/libelf.so.1 perl:pod2usage
+need "${MODULE_BUILD[@]}"
 [ "$(ls /var/lib/apt/lists/*Packages* 2>/dev/null)" ] || apt_update
 lock headers
 # Meta packages, which follow the newest kernel, have no minor version.

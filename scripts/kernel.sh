@@ -167,8 +167,7 @@ build_get()
 	[ -z "$COUNTED" ] || counting=("CFLAGS_GCOV=$GCOV_FLAGS"
 		'GCOV_PROFILE=$(if $(filter $(obj)/$(target-stem).o,'"${COUNTED//,/ }"'),y)')
 	! grep -qx CONFIG_GDB_SCRIPTS=y < <(configuration) || targets+=(scripts_gdb)
-	need bison:bison flex:flex bc:bc libelf-dev:/usr/include/libelf.h \
-		libc6-dev:/usr/include/stdio.h gcc:gcc make:make perl:pod2usage kmod:depmod
+	need "${KERNEL_BUILD[@]}" kmod:depmod
 	need_compiler
 	source_get
 	DIR=$CACHE/kernels/$NAME/$(basename "$SOURCE")-$HASH

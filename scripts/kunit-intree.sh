@@ -124,8 +124,7 @@ check_kernel()
 	check_modules
 }
 
-need bison:bison flex:flex bc:bc libelf-dev:/usr/include/libelf.h libssl-dev:/usr/include/openssl/opensslv.h \
-	libc6-dev:/usr/include/stdio.h gcc:gcc make:make perl:pod2usage python3:python3 rsync:rsync \
+need "${KERNEL_BUILD[@]}" libssl-dev:/usr/include/openssl/opensslv.h python3:python3 rsync:rsync \
 	qemu-system-x86:qemu-system-x86_64 qemu-system-data:/usr/share/qemu/qboot.rom
 # Ctrl-C does not reach what runs in the background of a script.
 trap 'trap - TERM; kill 0; exit 130' INT TERM

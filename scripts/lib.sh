@@ -54,6 +54,14 @@ copy_tree()
 # For need: what draws, by the Python that it is for.
 MATPLOTLIB=python3-matplotlib:/usr/lib/python3/dist-packages/matplotlib/__init__.py
 
+# For need: what the build of a module takes besides its compiler. W=1 has kernel-doc
+# run, and perl-base lacks a part of it.
+MODULE_BUILD=(make:make libc6-dev:/usr/include/stdio.h libelf1:/usr/lib/x86_64-linux-gnu/libelf.so.1
+	perl:pod2usage)
+
+# For need: what the build of a kernel takes.
+KERNEL_BUILD=("${MODULE_BUILD[@]}" gcc:gcc bison:bison flex:flex bc:bc libelf-dev:/usr/include/libelf.h)
+
 # draw SCRIPT [ARGUMENT...] - by that Python; PATH may have another
 draw()
 {
