@@ -15,10 +15,9 @@
  * map to leave the input that runs in.
  * Needs: see mmapdemo_test.h.
  */
-#include "fuzz_file.h"
+#include "fuzz_adopt.h"
+#include "fuzz_ioctl.h"
 
-#include <dirent.h>
-#include <libgen.h>
 #include <pthread.h>
 
 #define MAX_OPS		64
@@ -210,95 +209,6 @@ static void *other_thread(void *arg)
 	race_ops(arg, 1);
 	kcov_end(1);
 	return NULL;
-}
-
-/* Whether the slot shows the page as read(2) does; traps count as a difference. */
-static bool shows(size_t i, const __u64 *words)
-{
-	bool same = false;
-
-	trap_armed = 1;
-	if (!sigsetjmp(trap_env, 0))
-		same = !memcmp(slot_addr(i), words, page_size);
-	trap_armed = 0;
-	return same;
-}
-
-/* Takes over what the device holds, as far as it is of the right pages. */
-static void adopt_device(void)
-{
-	__u64 *words = buffer_end[0] - words_per_page();
-	struct mmapdemo_info now = info();
-	size_t page, i;
-
-	model.dev->size = now.size / page_size;
-	model.dev->smallest = 0;
-	for (page = 0; page < NR; page++) {
-		bool inside = page < model.dev->size;
-
-		drop_page(page);
-		model.dev->may_be_dirty[page] = inside;
-		if (!inside)
-			continue;
-		if (pread(model.fd[0], words, page_size, page * page_size) !=
-		    (ssize_t)page_size)
-			mismatch("pread of page %zu: %s", page, strerror(errno));
-		for (i = 0; i < words_per_page(); i++) {
-			check_tag(words[i], page, "pread");
-			model.dev->stored[page] |= words[i] != 0;
-		}
-		memcpy(device_page(page), words, page_size);
-	}
-}
-
-static void adopt_slot(size_t i)
-{
-	struct model_slot *slot = &model.slot[i];
-	__u64 *words = buffer_end[0] - words_per_page();
-	size_t n;
-
-	if (slot->copied && slot->pgoff >= model.dev->size)
-		mismatch("slot %zu has a copy of page %zu of %zu", i,
-			 slot->pgoff, model.dev->size);
-	if (slot->copied && !model.force && !(slot->prot & PROT_READ)) {
-		munmap(slot_addr(i), page_size);
-		memset(slot, 0, sizeof(*slot));
-		return;
-	}
-	if (slot->copied) {
-		if (pread(model.mem, words, page_size, (uintptr_t)slot_addr(i)) !=
-		    (ssize_t)page_size)
-			mismatch("/proc/self/mem: %s", strerror(errno));
-		for (n = 0; n < words_per_page(); n++)
-			check_tag(words[n], slot->pgoff, "a private copy");
-		memcpy(copied_page(i), words, page_size);
-		return;
-	}
-	if (!readable(slot) || slot->pgoff >= model.dev->size)
-		load_slot(i, 0);
-	else if (!shows(i, device_page(slot->pgoff)) && !at_cap())
-		mismatch("slot %zu does not show page %zu as read(2) does", i,
-			 slot->pgoff);
-}
-
-/* After a race, in which nobody could know what becomes of what. */
-static void adopt(void)
-{
-	struct model_slot found[ARENA];
-	size_t i;
-
-	munmap(slot_addr(ARENA / 2), ARENA / 2 * page_size);
-	memset(&model.slot[ARENA / 2], 0, ARENA / 2 * sizeof(*model.slot));
-	read_mappings(found);
-	adopt_device();
-	for (i = 0; i < ARENA / 2; i++) {
-		model.slot[i].prot = found[i].prot;
-		if (!is_like(&model.slot[i], &found[i]))
-			mismatch("slot %zu is mapped otherwise", i);
-	}
-	look_for_copies(0, ARENA / 2);
-	for (i = 0; i < ARENA / 2; i++)
-		adopt_slot(i);
 }
 
 static void run_race(size_t end, unsigned int rounds)
@@ -517,107 +427,5 @@ static void setup(void)
 #ifdef FUZZER
 #include "fuzz_engine.h"
 #else
-/* --- As a kselftest ----------------------------------------------------- */
-
-/* In a process of its own, which a mismatch ends: whether there was none. */
-static bool succeeds(void (*run)(const void *data, size_t size),
-		     const void *data, size_t size)
-{
-	int status;
-	pid_t pid;
-
-	fflush(NULL);
-	pid = fork();
-	if (!pid) {
-		open_self();
-		/* Of what another one has left there when it was ended. */
-		if (!empty_device())
-			mismatch("the device: %s", strerror(errno));
-		run(data, size);
-		_exit(0);
-	}
-	return waitpid(pid, &status, 0) == pid && !status;
-}
-
-static void test_file(const char *path)
-{
-	struct op ops[MAX_OPS];
-	FILE *f = fopen(path, "r");
-	size_t nr;
-
-	if (!f)
-		ksft_exit_fail_msg("%s: %s\n", path, strerror(errno));
-	nr = fread(ops, sizeof(*ops), MAX_OPS, f);
-	fclose(f);
-	ksft_test_result(succeeds(run_input, ops, nr * sizeof(*ops)), "%s\n",
-			 strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
-}
-
-static long number(const char *name, long otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? atol(text) : otherwise;
-}
-
-/* @nr inputs of as many operations as there can be, from *@first, a seed, on. */
-static void run_random(const void *first, size_t nr)
-{
-	unsigned int from = *(const unsigned int *)first, seed;
-	struct op ops[MAX_OPS];
-	__u8 *byte = (__u8 *)ops;
-	size_t i;
-
-	for (seed = from; seed - from < nr; seed++) {
-		unsigned int state = seed;
-
-		for (i = 0; i < sizeof(ops); i++)
-			byte[i] = rand_r(&state) >> 8;
-		run_input(ops, sizeof(ops));
-	}
-}
-
-static void test_random(void)
-{
-	unsigned int seed = number("MMAPDEMO_SEED", time(NULL));
-	long nr = number("MMAPDEMO_INPUTS", 30);
-
-	ksft_print_msg("seed %u\n", seed);
-	ksft_test_result(succeeds(run_random, &seed, nr), "%ld random inputs\n",
-			 nr);
-}
-
-static int is_input(const struct dirent *entry)
-{
-	return entry->d_name[0] != '.';
-}
-
-int main(int argc, char **argv)
-{
-	const char *dir = dirname(strdup(argv[0]));
-	struct dirent **entry;
-	char path[512];
-	int i, nr;
-
-	ksft_print_header();
-	setup();
-	if (argc > 1) {
-		ksft_set_plan(argc - 1);
-		for (i = 1; i < argc; i++)
-			test_file(argv[i]);
-		ksft_finished();
-	}
-	snprintf(path, sizeof(path), "%s/fuzz_corpus", dir);
-	nr = scandir(path, &entry, is_input, alphasort);
-	if (nr < 0)
-		ksft_exit_fail_msg("%s: %s\n", path, strerror(errno));
-	ksft_set_plan(nr + 1);
-	test_random();
-	for (i = 0; i < nr; i++) {
-		snprintf(path, sizeof(path), "%s/fuzz_corpus/%s", dir,
-			 entry[i]->d_name);
-		test_file(path);
-	}
-	ksft_finished();
-}
-#endif /* FUZZER */
+#include "fuzz_kselftest.h"
+#endif
