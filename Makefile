@@ -13,7 +13,14 @@ $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)
 	$(eval override $v := $$(value $v))$(eval export $v)))
 
 # Where the user is, which with `make -C` is not where make is.
-export CALLER := $(or $(wildcard $(PWD)),$(CURDIR))
+export CALLER := $(or $(value PWD),$(CURDIR))
+
+# What bash reads before a script can do anything about it, and what would lead
+# the kernel's build elsewhere. For a kernel of the user's own, CC, LLVM, ARCH and
+# the like go through; what scripts start gets none of them (own_environment() in
+# scripts/lib.sh).
+unexport BASH_ENV SHELLOPTS BASHOPTS POSIXLY_CORRECT
+unexport CDPATH GREP_OPTIONS KBUILD_OUTPUT KBUILD_EXTMOD KBUILD_EXTMOD_OUTPUT
 
 .DEFAULT_GOAL := modules
 .PHONY: help modules headers clean load unload demo vm trace check test test-tools matrix matrix-full
@@ -21,6 +28,11 @@ export CALLER := $(or $(wildcard $(PWD)),$(CURDIR))
 .PHONY: kunit kunit-intree branches mutants coverage faults stress fuzz fuzz-planted soak bench profile
 .PHONY: kernel
 .PHONY: gdb compile_commands.json
+
+# Ends with the reason, where the kernel's build would fail without a word of it.
+fit = @for path in "$$(pwd -P)" "$(KDIR)"; do case $$path in *[[:space:]:,%\$$\;\&\|\<\>\(\)\`\'\"\\*?]*) \
+	printf "mmapdemo: Linux's build takes no path with a space, a comma, a colon or the like; move this: %s\n" \
+		"$$path" >&2; exit 1 ;; esac; done
 
 # What stands behind "##" at each target of $1; $2: in which column.
 describe = for t in $(1); do \
@@ -63,16 +75,16 @@ help:	## this list
 	@echo '  GDB_COMMANDS=FILE  gdb: run these commands, and leave'
 	@echo '  KDIR=...       modules, load: build directory of another kernel'
 
-modules: $(KDIR)/Makefile	## module/mmapdemo.ko for the running kernel, or KDIR=...
+modules:	## module/mmapdemo.ko for the running kernel, or KDIR=...
+	$(fit)
+	@[ -e $(KDIR)/Makefile ] || scripts/load.sh explain-headers $(KDIR)
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
-
-$(KDIR)/Makefile:
-	@scripts/load.sh explain-headers "$(KDIR)"
 
 headers:	## build it for every kernel whose headers apt has
 	@scripts/headers.sh
 
 clean:	## remove what the build left here (the cache stays)
+	$(fit)
 	@! [ -e $(KDIR)/Makefile ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
 
 load: modules	## build it and load it into the running kernel

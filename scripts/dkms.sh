@@ -11,6 +11,7 @@
 # dkms says of it goes to stdout.
 # Exit status: 0, or 1 after the explanation.
 set -euo pipefail
+ANY_CACHE=1
 . "$(dirname "$0")/lib.sh"
 
 PATH=$PATH:/usr/sbin:/sbin

@@ -15,6 +15,7 @@ set -euo pipefail
 # leaks, a dirty mark that is lost.
 [ $# != 0 ] || set -- insert-no-lock discard-one-too-far no-zeroing reference-leaked harvest-lost
 export TIME=${TIME:-600} FRESH=all
+need_number TIME
 
 # found_by LOG - in words
 found_by()

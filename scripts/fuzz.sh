@@ -26,6 +26,7 @@ set -euo pipefail
 . "$(dirname "$0")/fuzzer.sh"
 
 TIME=${TIME:-600} INPUT=${INPUT-}
+need_number TIME
 
 # --- How far it is ---------------------------------------------------------
 

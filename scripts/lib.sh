@@ -5,15 +5,72 @@
 # scan of a kernel log. Sourced by them, never run.
 #
 # In:  XDG_CACHE_HOME   where the cache goes (default ~/.cache)
-# Sets: TOP (the repository), CACHE
+#      ANY_CACHE=1      set by a script that has Linux's build make nothing there
+# Sets: TOP (the repository), CACHE; and the environment: what is not listed in
+#       own_environment() is gone, and the locale is C
 #
 # Messages go to stderr, so that a script's stdout carries results alone.
 
-TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/mmapdemo
-mkdir -p "$CACHE/logs" "$CACHE/locks"
-# Scripts call each other; all count their seconds from the first one's start.
-export MMAPDEMO_START=${MMAPDEMO_START:-$EPOCHSECONDS}
+# bash takes functions from the environment as well.
+# shellcheck disable=SC2046 # a list of words
+unset -f $(compgen -A function)
+
+# own_environment - Of what a user exports some would change what these scripts do,
+# or read: a locale, CDPATH, make's and the compiler's flags, ... Kept is what they
+# take by intention, or tell each other.
+own_environment()
+{
+	local name
+
+	unset BASH_ENV
+	set +o posix
+	for name in $(compgen -e); do
+		case $name in
+		# The user, the terminal, the way into the network
+		PATH | PWD | SHLVL | HOME | USER | LOGNAME | TERM | TMPDIR | XDG_CACHE_HOME) ;;
+		SUDO_* | YES | CI | APT_CONFIG | DEBIAN_MIRROR | DEBFULLNAME | DEBEMAIL) ;;
+		http_proxy | https_proxy | ftp_proxy | all_proxy | no_proxy) ;;
+		HTTP_PROXY | HTTPS_PROXY | FTP_PROXY | ALL_PROXY | NO_PROXY) ;;
+		# What the heads of the scripts list
+		KERNEL | KERNELS | PROGRAMS | MODULE | PARAMS | CMD | CALLER | RW | RUN | TIMEOUT) ;;
+		ICOUNT | PLUGIN | APPEND | QEMU_WORDS | CHECK_LEAKS | STRICT | TESTS | TOOLS | SOAK) ;;
+		TIME | HOURS | INPUT | RUNS | FRESH | MUTANT | JOBS | BREAK | GDB_COMMANDS) ;;
+		OUT | OPERATIONS | REUSE | SAVE | MMAPDEMO_*) ;;
+		# For those of their own processes that xargs starts, and for tests
+		WORK | RULES | BUILD | KSFT | KERNEL_DIR) ;;
+		# They are bash's own: readonly, or of no use once they were unset.
+		BASH?* | EPOCH* | SHELLOPTS | SECONDS | RANDOM) export -n "${name?}" ;;
+		*) unset "$name" ;;
+		esac
+	done
+	export PATH LC_ALL=C
+	umask 022
+	# GNU time has its format in there; ours is a number.
+	[[ ${TIME-} != *%* ]] || unset TIME
+	if [[ ${TMPDIR-} != /* ]] || [ ! -d "$TMPDIR" ] || [ ! -w "$TMPDIR" ] || unfit_for_build "$TMPDIR"; then
+		unset TMPDIR
+	fi
+	[ -n "${HOME-}" ] || HOME=$(getent passwd "$(id -u)" | cut -d: -f6) || HOME=
+	[ -z "$HOME" ] || export HOME
+}
+
+# unfit_for_build PATH - make and Kbuild know no way to quote most of these; a
+# comma they take for the next option of the preprocessor.
+unfit_for_build()
+{
+	[[ $1 == *[][:space:]:,%\#\$\;\&\|\<\>\(\)\`\'\"\\*?[]* ]]
+}
+
+# use_cache - sets CACHE, and sees that it can be one
+use_cache()
+{
+	CACHE=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}/mmapdemo
+	[[ $CACHE == /?*/mmapdemo ]] ||
+		die "there is no place for the cache: set HOME, or XDG_CACHE_HOME, to an absolute path"
+	! unfit_for_build "$CACHE" || [ "${ANY_CACHE-}" ] ||
+		die "Linux's build takes no path with a space, a comma, a colon or the like; set XDG_CACHE_HOME to a place without, as the cache cannot be $CACHE"
+	mkdir -p "$CACHE/logs" "$CACHE/locks"
+}
 
 say()
 {
@@ -26,9 +83,29 @@ die()
 	exit 1
 }
 
+own_environment
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+use_cache
+# make knows it from PWD, which may be of a directory that is gone.
+[ -d "${CALLER-}" ] || unset CALLER
+# Scripts call each other; all count their seconds from the first one's start.
+export MMAPDEMO_START=${MMAPDEMO_START:-$EPOCHSECONDS}
+
 as_root()
 {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# for_qemu VALUE - as it is written into QEMU's options, where a comma ends it
+for_qemu()
+{
+	printf '%s\n' "${1//,/,,}"
+}
+
+# need_number NAME - ends when that variable is none, of seconds or the like
+need_number()
+{
+	[[ ${!1} =~ ^(0|[1-9][0-9]*)$ ]] || die "$1 must be a whole number, and is: ${!1}"
 }
 
 # build_root TREE - prints where what is made of a tree goes

@@ -25,6 +25,7 @@ set -euo pipefail
 
 KERNELS=${KERNELS:-6.12 6.12-debug}
 TIME=${TIME:-600}
+need_number TIME
 WHAT=stress FUZZER=''
 COLUMNS_SHOWN=(seconds operations pages faults killed oom_kills hotplugs refused reports mismatches drift)
 declare -A TOTAL
@@ -87,7 +88,7 @@ stress_kernel()
 	table=$!
 	KERNEL=$kernel PARAMS='' RW='' RUN=$run TIMEOUT=$((TIME * 2 + 900)) CHECK_LEAKS=1 CALLER=$TOP \
 		APPEND='brd.rd_nr=1 brd.rd_size=65536' QEMU_WORDS=$words \
-		CMD="$TOP/scripts/guest-stress.sh $TIME $FUZZER" \
+		CMD="$(printf %q "$TOP/scripts/guest-stress.sh") $TIME $FUZZER" \
 		"$TOP/scripts/vm.sh" </dev/null >&2 || rc=$?
 	kill $table
 	wait $table 2>/dev/null || true
@@ -101,10 +102,13 @@ stress_kernel()
 }
 
 if [ "${1-}" = soak ]; then
+	HOURS=${HOURS:-1}
+	HOURS=${HOURS/,/.}
+	[[ $HOURS =~ ^[0-9]*\.?[0-9]+$ ]] || die "HOURS must be a number, as 2 or 0.1, and is: $HOURS"
+	TIME=$(awk -v hours="$HOURS" 'BEGIN { printf "%d\n", hours * 3600 }')
 	fuzz_build
 	WHAT=soak KERNELS=$FUZZ_KERNEL FUZZER=$FUZZ_DIR/fuzz
 	export MODULE=$FUZZ_DIR/tree/module/mmapdemo.ko
-	TIME=$(awk -v hours="${HOURS:-1}" 'BEGIN { printf "%d\n", hours * 3600 }')
 	COLUMNS_SHOWN=("${COLUMNS_SHOWN[@]:0:2}" executions "${COLUMNS_SHOWN[@]:2}")
 fi
 need fio:fio stress-ng:stress-ng python3:/usr/bin/python3 procps:pkill

@@ -9,6 +9,11 @@
 # shellcheck source=/dev/null
 . "${KSFT:-$(dirname "$0")/..}/kselftest/ktap_helpers.sh"
 
+# They read what programs say.
+export LC_ALL=C
+unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
+[ -w "${TMPDIR:-/tmp}" ] || unset TMPDIR
+
 # shellcheck disable=SC2034 # for the scripts
 DEVICE=/dev/mmapdemo
 TMP=$(mktemp -d)
