@@ -85,7 +85,7 @@ fuzz_find_lines()
 fuzz_current()
 {
 	truncate -s 1M "$1"
-	printf '%s %s\n' "-object memory-backend-file,id=current,share=on,size=1M,mem-path=$1" \
+	printf '%s %s\n' "-object memory-backend-file,id=current,share=on,size=1M,mem-path=$(for_qemu "$1")" \
 		"-device ivshmem-plain,memdev=current,addr=0x10"
 }
 

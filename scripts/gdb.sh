@@ -39,7 +39,7 @@ gdb_setup()
 		set pagination off
 		set confirm off
 		set filename-display basename
-		set substitute-path $OUT/tree $TOP
+		set substitute-path $OUT/tree "$TOP"
 		target remote $SCRATCH/socket
 		thbreak do_init_module
 		continue
@@ -54,7 +54,7 @@ gdb_setup()
 start_guest()
 {
 	CMD=${CMD:-"/usr/bin/python3 -c '$TOUCH'"} RW='' \
-		QEMU_WORDS="-S -chardev socket,id=gdb,path=$SCRATCH/socket,server=on,wait=off -gdb chardev:gdb" \
+		QEMU_WORDS="-S -chardev socket,id=gdb,path=$(for_qemu "$SCRATCH/socket"),server=on,wait=off -gdb chardev:gdb" \
 		setsid "$TOP/scripts/vm.sh" </dev/null >"$CACHE/logs/gdb-guest" 2>&1 &
 	GUEST=$!
 	until [ -S "$SCRATCH/socket" ]; do

@@ -25,7 +25,10 @@ mount -t 9p -o $p9,cache=none run /share
 . /share/settings
 mount -t tmpfs -o size=75% rw /rw
 mkdir /rw/upper /rw/work
-mount -t overlay -o "lowerdir=/lower$ROOT,upperdir=/rw/upper,workdir=/rw/work" overlay /guest
+# Not by its name, in which there may be a comma.
+mkdir /base
+mount -o bind "/lower$ROOT" /base
+mount -t overlay -o "lowerdir=/base,upperdir=/rw/upper,workdir=/rw/work" overlay /guest
 if [ "$ROOT" ]; then
 	for dir in "$TOP" "$CACHE"; do
 		mkdir -p "/guest$dir"

@@ -37,7 +37,7 @@ gcc -shared -fPIC -O2 -Wall -o "$OUT/profile/plugin.so" "$TOP/scripts/profile-pl
 program=$("$TOP/scripts/build.sh" "$KERNEL" module bench | tail -n 1)/bench
 say "counting: $(tr -s '\n\t' ' ' <<<"$OPERATIONS")"
 CALLER=$TOP RW='' PARAMS=pool_size=1G ICOUNT=1 RUN=$OUT/profile \
-	PLUGIN=$OUT/profile/plugin.so,out=$OUT/profile/counts \
+	PLUGIN=$(for_qemu "$OUT/profile/plugin.so"),out=$(for_qemu "$OUT/profile/counts") \
 	CMD="echo 0 >/proc/sys/kernel/kptr_restrict; cat /proc/kallsyms >/run/mmapdemo/symbols
 		setarch -R $program profile $(arguments)" \
 	"$TOP/scripts/vm.sh" </dev/null >"$OUT/profile/figures" || die "the guest failed"

@@ -104,7 +104,7 @@ write_settings()
 	size=$(stty size 2>/dev/null) || size='24 80'
 	printf '%s' "${CMD-}" >"$RUN/command"
 	GUEST_DIR=$CALLER GUEST_RW=${RW:+1} GUEST_TERMINAL=$TERMINAL GUEST_MERGED=$MERGED GUEST_SIZE=$size
-	for name in TOP CACHE ROOT KERNEL_DIR MODULE PARAMS LOG_MARKER CHECK_LEAKS TERM HOME PATH \
+	for name in TOP CACHE ROOT KERNEL_DIR MODULE PARAMS LOG_MARKER CHECK_LEAKS TERM HOME XDG_CACHE_HOME PATH \
 		GUEST_DIR GUEST_RW GUEST_TERMINAL GUEST_MERGED GUEST_SIZE "${names[@]}"; do
 		printf 'export %s=%q\n' "$name" "${!name-}"
 	done >"$RUN/settings"
@@ -132,17 +132,17 @@ qemu_arguments()
 		-nodefaults -no-user-config -display none -no-reboot
 		-kernel "$KERNEL_DIR/vmlinuz" -initrd "$RUN_PRIVATE/initramfs.gz"
 		-append "console=$console oops=panic panic=-1 random.trust_cpu=on kunit.autorun=1 $clock $PATIENCE${APPEND:+ $APPEND}"
-		-chardev "file,id=log,path=$LOG" -serial chardev:log
+		-chardev "file,id=log,path=$(for_qemu "$LOG")" -serial chardev:log
 		-device virtio-serial-pci
 		-fsdev "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"
 		-device virtio-9p-pci,fsdev=root,mount_tag=root
-		-fsdev "local,id=run,path=$RUN,security_model=none,multidevs=remap"
+		-fsdev "local,id=run,path=$(for_qemu "$RUN"),security_model=none,multidevs=remap"
 		-device virtio-9p-pci,fsdev=run,mount_tag=run)
 	[ -z "${PLUGIN-}" ] || QEMU+=(-plugin "$PLUGIN")
 	# shellcheck disable=SC2206 # a list of words
 	QEMU+=(${QEMU_WORDS-})
 	[ -z "${RW-}" ] || QEMU+=(
-		-fsdev "local,id=work,path=$CALLER,security_model=none,multidevs=remap"
+		-fsdev "local,id=work,path=$(for_qemu "$CALLER"),security_model=none,multidevs=remap"
 		-device virtio-9p-pci,fsdev=work,mount_tag=work)
 }
 
@@ -162,9 +162,9 @@ boot_with_pipes()
 	touch "$RUN_PRIVATE/out" "$RUN_PRIVATE/err"
 	channels=(-chardev stdio,id=in,signal=off
 		-device virtserialport,chardev=in,name=in
-		-chardev "file,id=out,path=$RUN_PRIVATE/out,append=on"
+		-chardev "file,id=out,path=$(for_qemu "$RUN_PRIVATE/out"),append=on"
 		-device virtserialport,chardev=out,name=out
-		-chardev "file,id=err,path=$RUN_PRIVATE/err,append=on"
+		-chardev "file,id=err,path=$(for_qemu "$RUN_PRIVATE/err"),append=on"
 		-device virtserialport,chardev=err,name=err)
 	[ ! -t 0 ] || input=/dev/null
 	"${LIMIT[@]}" "${QEMU[@]}" "${channels[@]}" <$input &

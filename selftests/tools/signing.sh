@@ -158,7 +158,7 @@ KERNELS=${KERNELS:-6.12 6.1}
 start $((2 + $(wc -w <<<"$KERNELS")))
 check "keys and firmware" prepare
 FIRMWARE="-drive if=pflash,unit=0,format=raw,readonly=on,file=$OVMF/OVMF_CODE_4M.fd
-	-drive if=pflash,unit=1,format=raw,file=$TMP/vars"
+	-drive if=pflash,unit=1,format=raw,file=$(for_qemu "$TMP/vars")"
 first=${KERNELS%% *}
 APPEND=module.sig_enforce=1 check_signing "module.sig_enforce=1" "$first" enforced
 QEMU_WORDS=$FIRMWARE check_signing "Secure Boot and DKMS, Linux $first" "$first" secure_boot_dkms
