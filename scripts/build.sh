@@ -19,13 +19,13 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-# build LOG MAKE_ARGUMENTS...
+# build LOG COMMAND...
 build()
 {
 	local log=$1 rc=0
 
 	shift
-	make "$@" >"$log" 2>&1 || rc=$?
+	"$@" >"$log" 2>&1 || rc=$?
 	# The file names as the user has them, not the copies'.
 	grep -E '(warning|error|WARNING|ERROR): |\*\*\* |undefined reference' "$log" | sed "s|$OUT/tree/||" | head -n 20 >&2 || true
 	[ $rc = 0 ] || die "the build failed; its log: $log"
@@ -46,20 +46,17 @@ build_module()
 	need "${MODULE_BUILD[@]}" rsync:rsync "${compiler:-gcc}:${compiler:-gcc}"
 	need_compiler
 	copy_tree "$OUT/tree" Kbuild module kunit
-	build "$OUT/module.log" -C "$KERNEL_DIR/build" M="$OUT/tree" W=1 "${FOR_ARCH[@]}" "${counting[@]}" \
+	build "$OUT/module.log" make -C "$KERNEL_DIR/build" M="$OUT/tree" W=1 "${FOR_ARCH[@]}" "${counting[@]}" \
 		modules
 }
 
-# build_program NAME - one that needs no kernel source; for what make knows of
-# its headers, it is made each time
+# build_program NAME - one that needs no kernel source
 build_program()
 {
 	arch_of_programs "$KERNEL"
-	need make:make
 	need_compiler
-	build "$OUT/$1.log" CC="${CROSS}gcc" -s --no-print-directory -B -C "$OUT" -f /dev/null \
-		CFLAGS="-O2 -Wall -Wextra -D_FILE_OFFSET_BITS=64 -I$TOP/module/uapi" \
-		LDLIBS=-pthread VPATH="$TOP/selftests" "$1"
+	build "$OUT/$1.log" "${CROSS}gcc" -O2 -Wall -Wextra -D_FILE_OFFSET_BITS=64 -I"$TOP/module/uapi" \
+		-pthread -o "$OUT/$1" "$TOP/selftests/$1.c"
 }
 
 build_tour()
@@ -86,12 +83,12 @@ build_selftests()
 	make=(--no-print-directory -C "$TOP/selftests" KSRC="$ksrc" "${FOR_ARCH[@]}"
 		OUTPUT="$ALL/selftests-objects" INSTALL_PATH="$ALL/selftests/mmapdemo")
 	mkdir -p "$ALL/selftests-objects"
-	build "$ALL/selftests.log" "${make[@]}" -j"$(nproc)" all
+	build "$ALL/selftests.log" make "${make[@]}" -j"$(nproc)" all
 	if [ ! -e "$list" ] || [ "$(find "$ALL/selftests-objects" "$TOP/selftests" -newer "$list" -print -quit)" ]; then
 		rm -rf "$ALL/selftests"
 		mkdir "$ALL/selftests"
 		cp -r "$kselftest/kselftest" "$kselftest/run_kselftest.sh" "$ALL/selftests/"
-		build "$ALL/selftests.log" "${make[@]}" install
+		build "$ALL/selftests.log" make "${make[@]}" install
 		make -s "${make[@]}" COLLECTION=mmapdemo emit_tests >"$list"
 	fi
 	ln -sfn "$ALL/selftests" "$OUT/selftests"

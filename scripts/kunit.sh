@@ -25,7 +25,7 @@ kunit_kernel()
 	[ -e "$out/tree/kunit/mmapdemo_kunit.ko" ] || die "kernel $name has no KUnit"
 	rm -rf "$results"
 	KERNEL=$name PARAMS='' RW='' RUN=$results \
-		CMD="$TOP/scripts/guest-kunit.sh $out" \
+		CMD="$(printf %q "$TOP/scripts/guest-kunit.sh") $out" \
 		"$TOP/scripts/vm.sh" </dev/null >&2 || rc=$?
 	ktap=$results/results/kunit/mmapdemo_kunit
 	[ -e "$ktap" ] || die "$name: no suite has results; the guest's files: $results"

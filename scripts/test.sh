@@ -67,7 +67,7 @@ test_kernel()
 	number=$(wc -w <<<"${TESTS:-$(cat "$out/selftests/kselftest-list.txt")}")
 	rm -rf "$results"
 	KERNEL=$kernel PARAMS=$params RW='' RUN=$results \
-		CMD="$TOP/scripts/guest-tests.sh $out ${TESTS-}" \
+		CMD="$(printf %q "$TOP/scripts/guest-tests.sh") $out ${TESTS-}" \
 		"$TOP/scripts/vm.sh" </dev/null | heartbeat "$name" "$number" && rc=0 || rc=$?
 	summary=$(python3 "$TOP/scripts/summary.py" "$ksrc" "$name" "$results/results")
 	read -r passed failed skipped < <(tail -n 1 <<<"$summary")

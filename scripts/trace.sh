@@ -30,7 +30,7 @@ trap 'rm -rf "$RUN"' EXIT
 export RUN
 
 TRACED=$CMD
-CMD="$TOP/scripts/guest-trace.sh $(printf %q "$TRACED")" "$TOP/scripts/vm.sh" && rc=0 || rc=$?
+CMD="$(printf %q "$TOP/scripts/guest-trace.sh") $(printf %q "$TRACED")" "$TOP/scripts/vm.sh" && rc=0 || rc=$?
 [ -s "$RUN/trace.dat" ] || exit "$rc"
 cp "$RUN/trace.dat" "$OUT.dat"
 trace-cmd report -t -i "$OUT.dat" >"$RUN/report" 2>"$RUN/report.err" || die "$(cat "$RUN/report.err")"

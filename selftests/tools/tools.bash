@@ -34,7 +34,7 @@ check_guest()
 
 	shift 2
 	self=$(readlink -f "$0")
-	if KERNEL=$kernel MODULE=none TIMEOUT=${TIMEOUT:-1800} CMD="KSFT=$KSFT $self guest $*" \
+	if KERNEL=$kernel MODULE=none TIMEOUT=${TIMEOUT:-1800} CMD="KSFT=$KSFT $(printf %q "$self") guest $*" \
 		"$TOP/scripts/vm.sh" </dev/null 2>"$TMP/words" | sed -u 's/^/    /'; then
 		ktap_test_pass "$description"
 	else
