@@ -114,6 +114,16 @@ deb_unpack()
 	done
 }
 
+# headers_complete DIR - whether all is below DIR that DIR/build takes from other
+# packages: what its Makefile includes, and the tools that links lead to
+headers_complete()
+{
+	local included
+
+	included=$(sed -n 's/^include //p' "$1/build/Makefile" 2>/dev/null) &&
+		[ -e "$included" ] && [ -e "$1/build/scripts/Makefile.build" ]
+}
+
 # headers_link DIR RELEASE - makes DIR/build a directory to build modules in, of
 # the headers that were unpacked below DIR. They expect to live below /.
 headers_link()

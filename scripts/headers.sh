@@ -21,12 +21,13 @@ prepare()
 {
 	local release=${1#linux-headers-} dir=$CACHE/headers/$1 packages
 
-	[ ! -e "$dir/ready" ] || return 0
+	[ ! -e "$dir/ready" ] || ! headers_complete "$dir" || return 0
 	mapfile -t packages < <(deb_depends "$1" 'linux-(headers|kbuild)-.*')
 	deb_fetch "$dir/debs" "$1" "${packages[@]}"
 	deb_unpack "$dir/debs" "$dir"
 	rm -r "$dir/debs"
 	headers_link "$dir" "$release"
+	headers_complete "$dir" || die "apt named too few packages for $1: ${packages[*]}"
 	touch "$dir/ready"
 }
 

@@ -95,6 +95,7 @@ image_get()
 	printf '%s\n' "$release" >"$DIR/release"
 	image_link "$release"
 	image_boot_modules "$release"
+	headers_complete "$DIR" || die "apt named too few packages for $headers: ${packages[*]}"
 	touch "$DIR/ready"
 }
 
@@ -230,7 +231,8 @@ get()
 {
 	case $KIND in
 	image)
-		DIR=$(cached "kernels/$NAME" "*") || image_get
+		DIR=$(cached "kernels/$NAME" "*") || DIR=
+		headers_complete "$DIR" || image_get
 		if [ "$WITH_SOURCE" ]; then
 			source_get
 			ln -sfn "$SOURCE" "$DIR/src"
