@@ -8,7 +8,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 # The scripts get these as the user typed them: make must not take a $ in CMD
 # for a variable of its own.
 SCRIPT_VARIABLES := KERNEL KERNELS TESTS CMD PARAMS RW TIMEOUT REUSE SAVE STRICT OPERATIONS OUT \
-	BREAK GDB_COMMANDS TIME HOURS INPUT RUNS FRESH MUTANT
+	BREAK GDB_COMMANDS TIME HOURS INPUT RUNS FRESH MUTANT TOOLS
 $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)),\
 	$(eval override $v := $$(value $v))$(eval export $v)))
 
@@ -57,7 +57,7 @@ help:	## this list
 	@echo '                 gdb: run this instead of a program that touches the device'
 	@echo '  OUT=trace      trace: draw into OUT.svg, OUT.txt and OUT.dat'
 	@echo '  RW=1           vm: keep what is written below the current directory'
-	@echo '  KERNEL=6.12    vm, trace, kernel: which one; kernel with a wrong name lists them'
+	@echo '  KERNEL=6.12    vm, trace, kernel, ...: which one; a wrong name lists them all'
 	@echo "  KERNELS='...'  test, kunit, ...: on which (test: 6.12-debug 7.3 6.12 6.1)"
 	@echo "  TESTS='...'    test: these selftests alone, as in TESTS='mapping dirty'"
 	@echo "  TOOLS='...'    test-tools: these of selftests/tools alone, as in TOOLS=trace"
@@ -118,7 +118,7 @@ test:	## all tests, on 6.1, 6.12, 7.3, and with every debugging aid
 	@scripts/test.sh
 
 test-tools:	## the tests of trace and the like, which boot guests of their own
-	@prove -v --timer $(or $(TOOLS:%=selftests/tools/%.sh),$(wildcard selftests/tools/*.sh))
+	@scripts/test-tools.sh
 
 matrix:	## the same, and on 7.3 with mmap_prepare; and a table
 	@scripts/matrix.sh

@@ -59,6 +59,8 @@ measure()
 	origin >"$OUT/origin"
 }
 
+known_kernels "$KERNEL"
+need_numbers TIMEOUT
 need python3:/usr/bin/python3 "$MATPLOTLIB"
 mkdir -p "$OUT"
 [ "${REUSE-}" ] || measure

@@ -15,7 +15,7 @@
 #                 changed: a guest may be running them
 # In:  STRICT=1       a compiler's warning fails the build
 #      PROGRAMS=i386  tour and selftests are for 32 bits on an x86-64 kernel
-# Exit status: 0, or 1 with the compiler's words on stderr.
+# Exit status: 0; 1 with the compiler's words on stderr; 2 there is no such thing.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -95,8 +95,12 @@ build_selftests()
 	unlock "selftests-$(basename "$BUILD")-$ARCH"
 }
 
+[ $# -ge 2 ] || refuse "usage: build.sh KERNEL module|tour|bench|selftests..."
 KERNEL=$1
 shift
+known_kernels "$KERNEL"
+known 'thing to build' $'module\ntour\nbench\nselftests' "$@"
+known_programs
 KERNEL_DIR=$("$TOP/scripts/kernel.sh" "$KERNEL")
 arch_of_programs "$KERNEL"
 BUILD=$(build_root "$TOP")

@@ -13,7 +13,7 @@
 # its number of findings, and then the findings; the last line on stdout is
 # "check: N findings". A check that could not do its work, or left a file out,
 # is a finding, too.
-# Exit status: 0 no finding, 1 some.
+# Exit status: 0 no finding, 1 some, 2 there is no such check.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/prepared.sh"
@@ -401,6 +401,7 @@ if [ "${1-}" = --rule ]; then
 	exit
 fi
 
+known check "$(checks | cut -d'|' -f1)" "$@"
 need "${KERNEL_BUILD[@]}" rsync:rsync sparse:sparse coccinelle:spatch \
 	shellcheck:shellcheck python3:/usr/bin/python3 patch:patch man-db:man groff-base:groff
 SOURCE=$(kselftest_source)

@@ -9,7 +9,7 @@
 #   KERNEL=7.3  for which kernel, of those that are built from source (kernel.sh
 #               lists them); default: a 6.12 that is configured and not compiled
 # Nothing is compiled in the work tree.
-# Exit status: 0, or 1 with the compiler's words on stderr.
+# Exit status: 0; 1 with the compiler's words on stderr; 2 there is no such kernel.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/prepared.sh"
@@ -48,6 +48,7 @@ for file in sorted(glob.glob(top + "/selftests/*.c") + glob.glob(top + "/scripts
 json.dump(commands, sys.stdout, indent=1)' "$TOP" "$@"
 }
 
+[ -z "${KERNEL-}" ] || known_built_kernels "$KERNEL"
 need "${KERNEL_BUILD[@]}" rsync:rsync python3:/usr/bin/python3
 SOURCE=$(kselftest_source)
 OUT=$(build_root "$TOP")/clangd${KERNEL:+-$KERNEL}

@@ -63,6 +63,7 @@ capture()
 
 RC=0
 
+KERNELS=$KERNEL known_tests
 [ "${REUSE-}" ] || KERNELS=$KERNEL "$TOP/scripts/test.sh" || RC=1
 [ -d "$COUNTS" ] || die "there are no counts of a test run: $COUNTS"
 need lcov:lcov gcc:gcov python3:/usr/bin/python3

@@ -5,7 +5,7 @@
 # guest with Debian's kernel. Nothing is loaded into the kernel that runs here.
 #
 # In (environment): PARAMS (module parameters), KERNEL (default 6.12)
-# Exit status: 0 only if every step did what it says.
+# Exit status: 0 only if every step did what it says; 2 there is no such kernel.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -15,6 +15,8 @@ step()
 	say "step $1 of 5: $2"
 }
 
+known_kernels "$KERNEL"
+need_numbers TIMEOUT
 step 1 "the tools: QEMU, a compiler"
 need qemu-system-x86:qemu-system-x86_64 gcc:gcc make:make rsync:rsync \
 	xz-utils:xz kmod:depmod libc6-dev:/usr/include/stdio.h

@@ -96,5 +96,5 @@ remove()
 
 case ${1-} in
 install | remove) "$1" ;;
-*) die "usage: dkms.sh install | remove" ;;
+*) refuse "usage: dkms.sh install | remove" ;;
 esac

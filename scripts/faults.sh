@@ -13,7 +13,7 @@
 # kernel report, a leak that kmemleak finds, a module that does not unload and
 # a guest that hangs count as one failure. The last line is "faults: N injection
 # points, N failures".
-# Exit status: 0 no failure, 1 there is one.
+# Exit status: 0 no failure, 1 there is one, 2 there is no such kernel, or it cannot inject any.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -46,6 +46,8 @@ table()
 		}' "$LOG"
 }
 
+known_built_kernels "$KERNEL"
+need_numbers TIMEOUT
 need gcc:gcc libc6-dev:/usr/include/stdio.h
 OUT=$(STRICT=1 "$TOP/scripts/build.sh" "$KERNEL" module selftests)
 export CMD="cd $OUT/selftests/mmapdemo

@@ -20,13 +20,12 @@
 # make it a test. The last line on stdout is
 #   fuzz: N executions, N operations, N of N lines of the module, N reports, N mismatches
 # where lines are those at which a basic block begins.
-# Exit status: 0 nothing was found, 1 something was.
+# Exit status: 0 nothing was found, 1 something was, 2 there is no such input or mutant.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/fuzzer.sh"
 
 TIME=${TIME:-600} INPUT=${INPUT-}
-need_number TIME
 
 # --- How far it is ---------------------------------------------------------
 
@@ -117,6 +116,9 @@ save()
 	say "selftests/fuzz_corpus: $(find "$small" -type f | wc -l) inputs; module/doc/fuzz.svg"
 }
 
+need_numbers TIME RUNS
+need_seed MMAPDEMO_SEED
+need_file INPUT
 fuzz_build
 RUN=$CACHE/fuzz${MUTANT:+-$MUTANT}
 START=(/run/mmapdemo/corpus /run/mmapdemo/seeds)
@@ -128,7 +130,7 @@ lock "$(basename "$RUN")"
 mkdir -p "$RUN/corpus"
 rm -f "$RUN"/{found-*,figures,coverage,current,unloaded}
 if [ "$INPUT" ]; then
-	cp "$(cd "${CALLER:-$PWD}" && realpath "$INPUT")" "$RUN/input"
+	cp "$INPUT" "$RUN/input"
 	guest "running $INPUT" 600 "-runs=${RUNS:-20}" /run/mmapdemo/input
 else
 	guest "fuzzing for $TIME s" $((TIME + 600)) "-max_total_time=$TIME" "-seed=${MMAPDEMO_SEED:-0}" \

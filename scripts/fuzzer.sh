@@ -20,6 +20,7 @@ FUZZ_CURRENT=/sys/bus/pci/devices/0000:00:10.0
 # a line of the module that it stands for (several, where functions are inlined).
 fuzz_build()
 {
+	known_mutants ${MUTANT:+"$MUTANT"}
 	need "${MODULE_BUILD[@]}" gcc:gcc patch:patch binutils:addr2line rsync:rsync clang:clang \
 		libclang-rt-dev:"$(fuzz_runtime)"
 	FUZZ_DIR=$(build_root "$TOP")/fuzz${MUTANT:+-$MUTANT}

@@ -17,7 +17,8 @@
 #                      the default has debug information
 # The command's output, and the kernel's log at the end, go to files that are
 # named at the start. When gdb ends, so does the guest.
-# Exit status: gdb's; 1 when the guest did not come up.
+# Exit status: gdb's; 1 when the guest did not come up; 2 there is no such kernel,
+# function or file.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -45,9 +46,27 @@ gdb_setup()
 		continue
 		lx-symbols $OUT/tree/module
 		cd $CALLER
-		break ${BREAK:-mmapdemo_fault}
+		break $BREAK
 		continue
 	END
+}
+
+# can_break FILE - whether gdb finds in it what BREAK says
+can_break()
+{
+	local said
+
+	said=$(gdb -q -batch -nx -iex 'set auto-load no' -ex "break $BREAK" "$1" 2>/dev/null) || true
+	[[ $said == 'Breakpoint 1 at '* ]]
+}
+
+check_break()
+{
+	local ko=$OUT/tree/module/mmapdemo.ko
+
+	can_break "$ko" || can_break "$KERNEL_DIR/build/vmlinux" ||
+		refuse "no function is called '$BREAK'; there are: $(nm "$ko" |
+			awk '$2 ~ /[tT]/ && $3 ~ /^mmapdemo_/ { printf "%s ", $3 }')and the kernel's"
 }
 
 # Its own session: Ctrl-C is for gdb, and would end QEMU.
@@ -72,16 +91,21 @@ end_guest()
 	rm -rf "$SCRATCH"
 }
 
-need gdb:gdb python3:/usr/bin/python3
+BREAK=${BREAK:-mmapdemo_fault}
 export KERNEL=${KERNEL:-6.12-gdb} CALLER=${CALLER:-$PWD}
+known_built_kernels "$KERNEL"
+need_numbers TIMEOUT
+need_file GDB_COMMANDS
+need gdb:gdb binutils:nm python3:/usr/bin/python3
 KERNEL_DIR=$("$TOP/scripts/kernel.sh" "$KERNEL")
 OUT=$("$TOP/scripts/build.sh" "$KERNEL" module)
+check_break
 GUEST=''
 SCRATCH=$(mktemp -d)
 trap end_guest EXIT
 gdb_setup >"$SCRATCH/setup"
 MODE=()
-[ -z "${GDB_COMMANDS-}" ] || MODE=(-batch -x "$(cd "$CALLER" && readlink -e "$GDB_COMMANDS")")
+[ -z "${GDB_COMMANDS-}" ] || MODE=(-batch -x "$GDB_COMMANDS")
 start_guest
 say "the command's output: $CACHE/logs/gdb-guest; the kernel's log: lx-dmesg"
 # Where lx-symbols looks for modules, next to where it is told to.

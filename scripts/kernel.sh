@@ -4,10 +4,13 @@
 # Makes a kernel ready in the cache and prints its directory.
 #
 # Usage: kernel.sh [--source | --tree] NAME
+#        kernel.sh --list [image | source]
 #   --source  its full source tree as well (kernels built from source have it
 #             anyway; for Debian's images it is a download of 150 MB)
 #   --tree    its source tree alone: prints that directory, and neither
 #             downloads nor builds a kernel
+#   --list    prints the names that there are, one on a line; or those of Debian's
+#             images, or of the kernels that are built from source
 #
 # The directory offers:
 #   vmlinuz            what QEMU boots
@@ -18,7 +21,7 @@
 #   src/               the source tree (KSRC), with --source
 #
 # A kernel that is in the cache is used as it is; remove its directory to get
-# a newer one. Exit status: 0, 1 it could not be made ready, 2 unknown name.
+# a newer one. Exit status: 0, 1 it could not be made ready, 2 no kernel has that name.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/debs.sh"
@@ -45,11 +48,10 @@ kernels()
 	TABLE
 }
 
-usage()
+# names [KIND]
+names()
 {
-	printf 'usage: kernel.sh [--source | --tree] NAME\nkernels: %s\n' \
-		"$(kernels | awk '{ printf "%s ", $1 }')" >&2
-	exit 2
+	kernels | awk -v kind="${1-}" '!kind || $2 == kind { print $1 }'
 }
 
 configuration()
@@ -219,12 +221,17 @@ WITH_SOURCE='' TREE=''
 case ${1-} in
 --source) WITH_SOURCE=1 ;;
 --tree) TREE=1 ;;
+--list)
+	names "${2-}"
+	exit
+	;;
 esac
 [ -z "$WITH_SOURCE$TREE" ] || shift
-[ $# = 1 ] || usage
+[ $# = 1 ] || refuse "usage: kernel.sh [--source | --tree] NAME, or --list [image | source]"
 NAME=$1
+known kernel "$(names)" "$NAME"
 read -r KIND VERSION SUITE FRAGMENTS OBJECTS COUNTED < <(kernels | awk -v n="$NAME" '
-	$1 == n { print $2, $3, $4, $5, $6, $7 }') || usage
+	$1 == n { print $2, $3, $4, $5, $6, $7 }')
 arch_of "$NAME"
 
 get()

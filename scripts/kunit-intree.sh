@@ -12,7 +12,7 @@
 # kunit.py's report of each kernel goes to stdout. What the kernel itself reports
 # (a WARN, lockdep, ...) fails the run as well. Trees and builds stay below
 # $CACHE/intree: the first run builds the kernels, later ones what has changed.
-# Exit status: 0 all passed and was built, 1 something did not.
+# Exit status: 0 all passed and was built, 1 something did not, 2 there is no such kernel.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -124,6 +124,9 @@ check_kernel()
 	check_modules
 }
 
+# shellcheck disable=SC2086 # KERNELS is a list of words
+known_kernels $KERNELS
+need_numbers TIMEOUT
 need "${KERNEL_BUILD[@]}" libssl-dev:/usr/include/openssl/opensslv.h python3:python3 rsync:rsync \
 	qemu-system-x86:qemu-system-x86_64 qemu-system-data:/usr/share/qemu/qboot.rom
 # Ctrl-C does not reach what runs in the background of a script.

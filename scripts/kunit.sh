@@ -8,7 +8,8 @@
 #   KERNELS='6.1-kunit 6.12-debug 7.3'  on which kernels
 #   TIMEOUT=600                         seconds that each guest may take
 # kunit.py's report of each kernel goes to stdout.
-# Exit status: 0 all passed, 1 something did not, or a kernel reported something.
+# Exit status: 0 all passed, 1 something did not, or a kernel reported something;
+# 2 there is no such kernel, or it has no KUnit.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -34,6 +35,9 @@ kunit_kernel()
 	return $rc
 }
 
+# shellcheck disable=SC2086 # KERNELS is a list of words
+known_built_kernels $KERNELS
+need_numbers TIMEOUT
 need python3:/usr/bin/python3
 # Ctrl-C does not reach what runs in the background of a script.
 trap 'trap - TERM; kill 0; exit 130' INT TERM

@@ -90,5 +90,5 @@ unload()
 case ${1-} in
 load | unload) "$1" ;;
 explain-headers) explain_headers "$2" ;;
-*) die "usage: load.sh load | unload | explain-headers KDIR" ;;
+*) refuse "usage: load.sh load | unload | explain-headers KDIR" ;;
 esac

@@ -9,7 +9,7 @@
 #   TESTS, TIMEOUT, MMAPDEMO_...  as for test.sh
 # Stdout has what failed and what was skipped and why, then the table; the last
 # line is "matrix: N passed, N failed, N skipped on N kernels".
-# Exit status: 0 nothing failed, 1 something did.
+# Exit status: 0 nothing failed, 1 something did, 2 there is no such kernel or test.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -23,6 +23,8 @@ row()
 	printf '| %-18s | %-10s | %7s | %7s | %7s |\n' "$@"
 }
 
+known 'kind of matrix' full "$@"
+known_tests
 "$TOP/scripts/test.sh" | tee "$LOG" || RC=1
 printf '\n'
 row kernel suite passed failed skipped

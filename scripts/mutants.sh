@@ -14,7 +14,8 @@
 # when the kernel reports something, or when the module does not unload
 # cleanly. First the unbroken module must pass all those tests.
 # The last line on stdout is "mutants: N of M caught".
-# Exit status: 0 all were caught, 1 one was not, or could not be tried.
+# Exit status: 0 all were caught, 1 one was not, or could not be tried; 2 there is no
+# such mutant or kernel.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -114,9 +115,9 @@ if [ $# = 0 ]; then
 		set -- "$@" "$(basename "$patch" .patch)"
 	done
 fi
-for name; do
-	[ -e "$PATCHES/$name.patch" ] || die "no such mutant: $name" "there are: $(cd "$PATCHES" && echo *.patch)"
-done
+known_mutants "$@"
+known_kernels "$KERNEL"
+need_numbers JOBS
 
 need patch:patch make:make gcc:gcc
 OUT=$("$TOP/scripts/build.sh" "$KERNEL" module selftests)

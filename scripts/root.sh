@@ -38,6 +38,8 @@ make_root()
 	as_root mv "$ROOT.new" "$ROOT"
 }
 
+[ $# = 1 ] || refuse "usage: root.sh ARCH"
+known architecture $'arm64\ni386' "$1"
 ROOT=$CACHE/root/$1
 mkdir -p "$CACHE/root"
 lock "root-$1"

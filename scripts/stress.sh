@@ -18,14 +18,14 @@
 # The last one is the same of all, after "stress: ", or "soak: " with the inputs that
 # the fuzzer has run; its drift is the largest.
 # Exit status: 0; 1 a mismatch, a report of a kernel, memory that is gone, a
-# guest that died, or something of this list that never happened.
+# guest that died, or something of this list that never happened; 2 there is no such
+# kernel or file.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/fuzzer.sh"
 
 KERNELS=${KERNELS:-6.12 6.12-debug}
 TIME=${TIME:-600}
-need_number TIME
 WHAT=stress FUZZER=''
 COLUMNS_SHOWN=(seconds operations pages faults killed oom_kills hotplugs refused reports mismatches drift)
 declare -A TOTAL
@@ -101,15 +101,22 @@ stress_kernel()
 	unlock "results-$WHAT-$kernel"
 }
 
+known 'kind of stress' soak "$@"
 if [ "${1-}" = soak ]; then
 	HOURS=${HOURS:-1}
+	# The comma that some languages have there is one as well.
 	HOURS=${HOURS/,/.}
-	[[ $HOURS =~ ^[0-9]*\.?[0-9]+$ ]] || die "HOURS must be a number, as 2 or 0.1, and is: $HOURS"
+	need_decimal HOURS
 	TIME=$(awk -v hours="$HOURS" 'BEGIN { printf "%d\n", hours * 3600 }')
 	fuzz_build
 	WHAT=soak KERNELS=$FUZZ_KERNEL FUZZER=$FUZZ_DIR/fuzz
 	export MODULE=$FUZZ_DIR/tree/module/mmapdemo.ko
 	COLUMNS_SHOWN=("${COLUMNS_SHOWN[@]:0:2}" executions "${COLUMNS_SHOWN[@]:2}")
+else
+	# shellcheck disable=SC2086 # KERNELS is a list of words
+	known_kernels $KERNELS
+	need_numbers TIME
+	[ "${MODULE-}" = none ] || need_file MODULE
 fi
 need fio:fio stress-ng:stress-ng python3:/usr/bin/python3 procps:pkill
 for kernel in $KERNELS; do

@@ -18,7 +18,7 @@
 # The last line on stdout is "N passed, N failed, N skipped". A kernel report,
 # a leak, a module that does not unload and a guest that dies or hangs each
 # count as one failed test.
-# Exit status: 0 nothing failed, 1 something did.
+# Exit status: 0 nothing failed, 1 something did, 2 there is no such kernel or test.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -91,6 +91,7 @@ soak()
 	fi
 }
 
+known_tests
 need python3:/usr/bin/python3 fio:fio trace-cmd:trace-cmd gcc:gcc libc6-dev:/usr/include/stdio.h
 for kernel in $KERNELS; do
 	"$TOP/scripts/kernel.sh" "${kernel%%+*}" >/dev/null

@@ -33,9 +33,9 @@
 # The guest's command has stdin, stdout and stderr of this script, over
 # channels of their own; the kernel's log goes to a file.
 #
-# Exit status: the command's; 124 TIMEOUT passed; 125 the guest died, the
-# kernel reported something, or the module did not unload cleanly; 126 the
-# module did not load.
+# Exit status: the command's; 2 there is no such kernel or file; 124 TIMEOUT
+# passed; 125 the guest died, the kernel reported something, or the module did not
+# unload cleanly; 126 the module did not load.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/debs.sh"
@@ -254,6 +254,10 @@ verdict()
 	return "$rc"
 }
 
+known_kernels "$KERNEL"
+known_programs
+need_numbers TIMEOUT
+[ "${MODULE-}" = none ] || need_file MODULE
 need xz-utils:xz
 arch_of "$KERNEL"
 use_qemu "$ARCH"
