@@ -46,7 +46,7 @@ def sections(path):
 
 
 def profiles(directory):
-    """Operation, subject, and instructions per page by function."""
+    """Operation, subject, and instructions per page by function, or why there are none."""
     symbols = Symbols(directory / "symbols")
     counts = list(sections(directory / "counts"))
     figures = [line.split("\t") for line in
@@ -54,7 +54,11 @@ def profiles(directory):
     # Before the repetitions that are printed there is one to warm up.
     start = 0
     while figures:
-        _, operation, subject, _, value, _ = figures[0]
+        _, operation, subject, _, value, reason = figures[0]
+        if value == "-":
+            yield operation, subject, reason
+            del figures[0]
+            continue
         repetitions = sum(figure[1:3] == [operation, subject] for figure in figures)
         last = counts[start + repetitions]
         start += repetitions + 1
@@ -66,11 +70,19 @@ def profiles(directory):
         yield operation, subject, functions
 
 
-def table(operation, columns):
+def table(operation, subjects):
     """Functions that take an instruction or more, the largest first."""
+    columns = {name: profile for name, profile in subjects.items()
+               if not isinstance(profile, str)}
+    print(f"\n## {operation}\n")
+    for name, reason in subjects.items():
+        if name not in columns:
+            print(f"None of {name}: {reason}.\n")
+    if not columns:
+        return
     names = set().union(*columns.values())
     names = sorted(names, key=lambda name: -max(c[name] for c in columns.values()))
-    print(f"\n## {operation}\n\n| function | {' | '.join(columns)} |")
+    print(f"| function | {' | '.join(columns)} |")
     print("| --- |" + " ---: |" * len(columns))
     for what, of_module in ("all", None), ("the module", True), ("the core", False):
         row = [sum(n for name, n in c.items() if of_module in (None, name[1]))
@@ -89,8 +101,8 @@ def main():
         operations[operation][subject] = functions
     print("# Where the instructions are\n\nMade by `make profile`: instructions of the "
           "guest per page, by function.")
-    for operation, columns in operations.items():
-        table(operation, columns)
+    for operation, subjects in operations.items():
+        table(operation, subjects)
 
 
 if __name__ == "__main__":

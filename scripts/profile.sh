@@ -11,10 +11,11 @@
 #   TIMEOUT=600   seconds that the guest may take
 #   SAVE=1        put the table into module/doc, too
 # Stdout gets a table for each operation: instructions per page in each function,
-# on the device and on memfd, and what the module and the core add up to. It is
+# on the device and on memfd, where that can do it, and what the module and the core
+# add up to. It is
 # Markdown, and left in the cache, in bench/profile.md.
 # Needs QEMU 9.1, for its plugins.
-# Exit status: 0, or 1: the guest failed.
+# Exit status: 0; 1 the guest failed; 2 there is no such operation or kernel.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -23,19 +24,41 @@ OPERATIONS=${OPERATIONS:-first read, random; first write, sequential; write afte
 	munmap, touched; write(2), 4K}
 OUT=$CACHE/bench
 
+# What OPERATIONS names, a line each and once, without the blanks around it.
+operations()
+{
+	tr ';' '\n' <<<"$OPERATIONS" | while read -r operation; do
+		printf '%s\n' "$operation"
+	done | awk '$0 != "" && !seen[$0]++'
+}
+
+# The program itself says what it can measure.
+known_operations()
+{
+	local names
+
+	gcc -D_FILE_OFFSET_BITS=64 -I "$TOP/module/uapi" -pthread -o "$OUT/profile/bench" "$TOP/selftests/bench.c"
+	names=$("$OUT/profile/bench" list)
+	mapfile -t operations < <(operations)
+	known operation "$names" "${operations[@]:-}"
+}
+
 # Each operation on the device, and on memfd, as arguments for the program.
 arguments()
 {
-	tr ';' '\n' <<<"$OPERATIONS" | while read -r operation; do
-		[ -z "$operation" ] || printf "'%s' device '%s' memfd " "$operation" "$operation"
+	for operation in "${operations[@]}"; do
+		printf "'%s' device '%s' memfd " "$operation" "$operation"
 	done
 }
 
+known_kernels "$KERNEL"
+need_numbers TIMEOUT
 need gcc:gcc libc6-dev:/usr/include/stdio.h python3:/usr/bin/python3
 mkdir -p "$OUT/profile"
+known_operations
 gcc -shared -fPIC -O2 -Wall -o "$OUT/profile/plugin.so" "$TOP/scripts/profile-plugin.c"
 program=$("$TOP/scripts/build.sh" "$KERNEL" module bench | tail -n 1)/bench
-say "counting: $(tr -s '\n\t' ' ' <<<"$OPERATIONS")"
+say "counting: $(operations | paste -sd ';' | sed 's/;/; /g')"
 CALLER=$TOP RW='' PARAMS=pool_size=1G ICOUNT=1 RUN=$OUT/profile \
 	PLUGIN=$(for_qemu "$OUT/profile/plugin.so"),out=$(for_qemu "$OUT/profile/counts") \
 	CMD="echo 0 >/proc/sys/kernel/kptr_restrict; cat /proc/kallsyms >/run/mmapdemo/symbols

@@ -8,7 +8,8 @@
  *
  * "count" measures the work of one CPU, for a guest whose clock counts
  * instructions; "scale" what a second CPU adds, for one with two of them;
- * "profile" the named operations on the named subjects, for scripts/profile.sh.
+ * "profile" the named operations on the named subjects, for scripts/profile.sh;
+ * "list" prints their operations' names, anywhere.
  *
  * Needs the module with pool_size=1G, root, and a guest of its own: it empties
  * the device. Exit status: 0; 1 something is missing or failed; 2 bad usage.
@@ -56,6 +57,14 @@ static void bench_named(char **name)
 					       subject_by_name(name[1]));
 }
 
+static void list_operations(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(page_operations); i++)
+		puts(page_operations[i].name);
+}
+
 int main(int argc, char **argv)
 {
 	page_size = sysconf(_SC_PAGESIZE);
@@ -67,8 +76,10 @@ int main(int argc, char **argv)
 		bench_scaling();
 	} else if (argc > 3 && !strcmp(argv[1], "profile")) {
 		bench_named(argv + 2);
+	} else if (argc == 2 && !strcmp(argv[1], "list")) {
+		list_operations();
 	} else {
-		fprintf(stderr, "Usage: bench count|scale|profile OPERATION SUBJECT...\n");
+		fprintf(stderr, "Usage: bench count|scale|list|profile OPERATION SUBJECT...\n");
 		return 2;
 	}
 	return 0;
