@@ -87,8 +87,8 @@ tell()
 	local input
 
 	grep -E '^# |^==|ERROR: |^mmapdemo: ' "$LOG" | tail -n 80
-	input=$(find "$RUN" -maxdepth 1 -name 'found-*' | head -n 1)
-	if [ -z "$input$INPUT" ]; then
+	input=${INPUT:-$(find "$RUN" -maxdepth 1 -name 'found-*' | head -n 1)}
+	if [ -z "$input" ]; then
 		# The guest is dead, or would have left it: its length, and itself.
 		input=$RUN/found-current
 		tail -c +5 "$RUN/current" | head -c "$(od -An -tu4 -N4 "$RUN/current")" >"$input"
@@ -128,7 +128,9 @@ RC=0
 lock "$(basename "$RUN")"
 [ -z "${FRESH-}" ] || rm -rf "$RUN/corpus"
 mkdir -p "$RUN/corpus"
-rm -f "$RUN"/{found-*,figures,coverage,current,unloaded}
+rm -f "$RUN"/{figures,coverage,current,unloaded}
+# The input may be one of them.
+[ "$INPUT" ] || rm -f "$RUN"/found-*
 if [ "$INPUT" ]; then
 	cp "$INPUT" "$RUN/input"
 	guest "running $INPUT" 600 "-runs=${RUNS:-20}" /run/mmapdemo/input
