@@ -65,7 +65,17 @@ no_qemu_is_left()
 	done
 }
 
-start 7
+break_in_nothing()
+{
+	local rc=0
+
+	BREAK=nonsense "$TOP/scripts/gdb.sh" >"$TMP/refused" 2>&1 </dev/null || rc=$?
+	cat "$TMP/refused"
+	[ $rc = 2 ] && ! grep -q booting "$TMP/refused" &&
+		grep -q "^mmapdemo: no function is called 'nonsense'; there are: .*mmapdemo_fault" "$TMP/refused"
+}
+
+start 8
 check "make gdb runs gdb's commands, and ends" run_gdb
 check "it stops in mmapdemo_fault, called by the core's handle_mm_fault" backtrace_leads_through_the_core
 check "vmf->pgoff is the page that the program touched" gdb_said '^first: pgoff 11 by python3$'
@@ -73,4 +83,5 @@ check "it stops again for the next page" gdb_said '^second: pgoff 42$'
 check "the source is the work tree's" gdb_said "^Located in $TOP/module/vma.c\$"
 check "lx-lsmod shows mmapdemo" gdb_said '^0x[0-9a-f]+ mmapdemo +[0-9]+ +[1-9]'
 check "no QEMU is left" no_qemu_is_left
+check "a function that there is not is refused, and nothing boots" break_in_nothing
 ktap_finished
