@@ -104,8 +104,6 @@ stress_kernel()
 known 'kind of stress' soak "$@"
 if [ "${1-}" = soak ]; then
 	HOURS=${HOURS:-1}
-	# The comma that some languages have there is one as well.
-	HOURS=${HOURS/,/.}
 	need_decimal HOURS
 	TIME=$(awk -v hours="$HOURS" 'BEGIN { printf "%d\n", hours * 3600 }')
 	fuzz_build

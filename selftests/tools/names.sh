@@ -58,33 +58,33 @@ commands()
 	make vm MODULE=/nonexistent CMD=true|no file '/nonexistent'
 	make stress MODULE=/nonexistent|no file '/nonexistent'
 	make vm PROGRAMS=nonsense CMD=true|there are: i386
-	make demo TIMEOUT=abc|TIMEOUT is to be a whole number
-	make vm TIMEOUT=-1 CMD=true|TIMEOUT is to be a whole number
-	make trace TIMEOUT=0 CMD=true|TIMEOUT is to be a whole number
-	make gdb TIMEOUT=abc|TIMEOUT is to be a whole number
-	make test TIMEOUT=1.5|TIMEOUT is to be a whole number
-	make kunit TIMEOUT=abc|TIMEOUT is to be a whole number
-	make kunit-intree TIMEOUT=abc|TIMEOUT is to be a whole number
-	make coverage TIMEOUT=abc|TIMEOUT is to be a whole number
-	make faults TIMEOUT=abc|TIMEOUT is to be a whole number
-	make bench TIMEOUT=abc|TIMEOUT is to be a whole number
-	make profile TIMEOUT=abc|TIMEOUT is to be a whole number
-	make fuzz TIME=abc|TIME is to be a whole number
-	make fuzz TIME=08|TIME is to be a whole number
-	make fuzz-planted TIME=abc|TIME is to be a whole number
-	make stress TIME=99999999999999999999|TIME is to be a whole number
-	make fuzz RUNS=abc|RUNS is to be a whole number
-	make soak HOURS=abc|HOURS is to be a number
-	make soak HOURS=0,1|HOURS is to be a number
-	make soak HOURS=0.0|HOURS is to be a number
-	make mutants JOBS=abc|JOBS is to be a whole number
-	make test SOAK=abc|SOAK is to be a whole number
-	make test MMAPDEMO_SECONDS=abc|MMAPDEMO_SECONDS is to be a number
-	make test MMAPDEMO_SEED=abc|MMAPDEMO_SEED is to be a whole number
-	make test MMAPDEMO_STEPS=abc|MMAPDEMO_STEPS is to be a whole number
-	make test MMAPDEMO_INPUTS=abc|MMAPDEMO_INPUTS is to be a whole number
-	make test MMAPDEMO_CYCLES=abc|MMAPDEMO_CYCLES is to be a whole number
-	make fuzz MMAPDEMO_SEED=abc|MMAPDEMO_SEED is to be a whole number
+	make demo TIMEOUT=abc|TIMEOUT must be a whole number
+	make vm TIMEOUT=-1 CMD=true|TIMEOUT must be a whole number
+	make trace TIMEOUT=0 CMD=true|TIMEOUT must be a whole number
+	make gdb TIMEOUT=abc|TIMEOUT must be a whole number
+	make test TIMEOUT=1.5|TIMEOUT must be a whole number
+	make kunit TIMEOUT=abc|TIMEOUT must be a whole number
+	make kunit-intree TIMEOUT=abc|TIMEOUT must be a whole number
+	make coverage TIMEOUT=abc|TIMEOUT must be a whole number
+	make faults TIMEOUT=abc|TIMEOUT must be a whole number
+	make bench TIMEOUT=abc|TIMEOUT must be a whole number
+	make profile TIMEOUT=abc|TIMEOUT must be a whole number
+	make fuzz TIME=abc|TIME must be a whole number
+	make fuzz TIME=08|TIME must be a whole number
+	make fuzz-planted TIME=abc|TIME must be a whole number
+	make stress TIME=99999999999999999999|TIME must be a whole number
+	make fuzz RUNS=abc|RUNS must be a whole number
+	make soak HOURS=abc|HOURS must be a number
+	make soak HOURS=0,1|HOURS must be a number
+	make soak HOURS=0.0|HOURS must be a number
+	make mutants JOBS=abc|JOBS must be a whole number
+	make test SOAK=abc|SOAK must be a whole number
+	make test MMAPDEMO_SECONDS=abc|MMAPDEMO_SECONDS must be a number
+	make test MMAPDEMO_SEED=abc|MMAPDEMO_SEED must be a whole number
+	make test MMAPDEMO_STEPS=abc|MMAPDEMO_STEPS must be a whole number
+	make test MMAPDEMO_INPUTS=abc|MMAPDEMO_INPUTS must be a whole number
+	make test MMAPDEMO_CYCLES=abc|MMAPDEMO_CYCLES must be a whole number
+	make fuzz MMAPDEMO_SEED=abc|MMAPDEMO_SEED must be a whole number
 	kernel.sh|usage: kernel.sh
 	kernel.sh nonsense|there are: .*6.12
 	kernel.sh --tree nonsense|there are: .*6.12
