@@ -22,6 +22,7 @@ prepare()
 	local release=${1#linux-headers-} dir=$CACHE/headers/$1 packages
 
 	[ ! -e "$dir/ready" ] || ! headers_complete "$dir" || return 0
+	rm -f "$dir/ready"
 	mapfile -t packages < <(deb_depends "$1" 'linux-(headers|kbuild)-.*')
 	deb_fetch "$dir/debs" "$1" "${packages[@]}"
 	deb_unpack "$dir/debs" "$dir"

@@ -88,6 +88,8 @@ image_get()
 	deb_newest "$re" "$SUITE"
 	release=${PACKAGE#linux-image-}
 	DIR=$CACHE/kernels/$NAME/$release
+	# It may be there, and lack a part.
+	rm -f "$DIR/ready"
 	headers=linux-headers-$release
 	mapfile -t packages < <(deb_depends "$headers" 'linux-(headers|kbuild)-.*')
 	deb_fetch "$DIR/debs" "$PACKAGE" "$headers" "${packages[@]}"
