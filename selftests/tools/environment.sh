@@ -12,11 +12,12 @@ TREE="$CACHE/environment/a tree, elsewhere"
 LOCALE=de_DE.UTF-8
 
 # What one of them set alone broke: for each, a command that met it.
-FOR_PROGRAMS=(CDPATH=.:/ CFLAGS=-bogus CPPFLAGS=-bogus LDFLAGS=-bogus CC=false GCC_EXEC_PREFIX=/nonexistent/
+FOR_PROGRAMS=(CDPATH=.:/ CPPFLAGS=-bogus LDFLAGS=-bogus GCC_EXEC_PREFIX=/nonexistent/
 	'BASH_FUNC_sed%%=() { echo of the user; }' 'BASH_FUNC_cut%%=() { echo of the user; }')
-FOR_MODULES=(KBUILD_OUTPUT=/nonexistent ARCH=arm CROSS_COMPILE=nothing- LLVM=-0 'MAKEFLAGS=n')
-# Of these some do no harm here, or did none alone.
-OTHERS=(LANGUAGE=de MFLAGS=-j2 W=e C=2 V=1 GREP_COLOR=1 GREP_COLORS=mt=1 GREP_OPTIONS=--color=always
+FOR_MODULES=(KBUILD_OUTPUT=/nonexistent LLVM=-0 MAKEFLAGS=n)
+# Some of these did harm elsewhere.
+OTHERS=(CFLAGS=-bogus CC=false ARCH=arm CROSS_COMPILE=nothing-
+	LANGUAGE=de MFLAGS=-j2 W=e C=2 V=1 GREP_COLOR=1 GREP_COLORS=mt=1 GREP_OPTIONS=--color=always
 	POSIXLY_CORRECT=1 TMPDIR=/nonexistent PYTHONHOME=/nonexistent PYTHONPATH=/nonexistent PYTHONSTARTUP=/nonexistent
 	PERL5OPT=-bogus XZ_OPT=--bogus XZ_DEFAULTS=--bogus TAR_OPTIONS=--bogus RSYNC_PROTECT_ARGS=0 TIME='%e s'
 	GIT_DIR=/nonexistent EPOCHSECONDS=0 SHELLOPTS=noglob ANY_CACHE=1 LD_LIBRARY_PATH=/nonexistent CPATH=/nonexistent)
@@ -33,15 +34,16 @@ one_line()
 	fails_saying "^mmapdemo: .*$1" "${@:2}" && [ "$(grep -vc '^make: ' "$TMP/said")" = 1 ]
 }
 
-# alone VARIABLES COMMAND... - succeeds with each of them, and says nothing more
+# alone VARIABLES COMMAND... - with each of them it succeeds, and prints the same
 alone()
 {
 	local variable rc=0
 	local -n variables=$1
 
 	shift
+	"$@" >"$TMP/without" || rc=1
 	for variable in "${variables[@]}"; do
-		env "$variable" "$@" >"$TMP/alone" 2>&1 && [ "$(wc -l <"$TMP/alone")" = 1 ] && continue
+		env "$variable" "$@" >"$TMP/alone" && cmp -s "$TMP/without" "$TMP/alone" && continue
 		printf '%s:\n' "$variable"
 		cat "$TMP/alone"
 		rc=1
@@ -179,6 +181,8 @@ everything()
 }
 
 need locales:/usr/share/i18n/locales/de_DE rsync:rsync make:make
+# CDPATH is for paths that are relative, as in scripts/build.sh.
+cd "$TOP" || exit
 copy_tree "$TREE"
 "$TOP/scripts/build.sh" 6.12 module tour >/dev/null || exit
 start 16
@@ -186,8 +190,8 @@ make_locale || exit
 check "numbers have a point where the user's have a comma" decimal_point
 check "apt's dependencies are read in any language" dependencies
 check "no variable or function alone keeps a program from being built" \
-	alone FOR_PROGRAMS "$TOP/scripts/build.sh" 6.12 tour
-check "nor one the module" alone FOR_MODULES "$TOP/scripts/build.sh" 6.12 module
+	alone FOR_PROGRAMS scripts/build.sh 6.12 tour
+check "nor one the module" alone FOR_MODULES scripts/build.sh 6.12 module
 check "make -j is no warning" strict_under_jobs
 check "what BASH_ENV names is not run" bash_env
 check "the umask is the scripts' own" file_mode
