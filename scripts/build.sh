@@ -27,7 +27,7 @@ build()
 	shift
 	"$@" >"$log" 2>&1 || rc=$?
 	# The file names as the user has them, not the copies'.
-	grep -E '(warning|error|WARNING|ERROR): |\*\*\* |undefined reference' "$log" | sed "s|$OUT/tree/||" | head -n 20 >&2 || true
+	grep -E '(warning|error|WARNING|ERROR): |\*\*\* |undefined reference' "$log" | replaced "$OUT/tree/" '' | head -n 20 >&2 || true
 	[ $rc = 0 ] || die "the build failed; its log: $log"
 	if [ "${STRICT-}" ] && grep -qi 'warning' "$log"; then
 		# Or make would have nothing to do, and nothing to say, next time.

@@ -18,13 +18,12 @@ set -euo pipefail
 # tree, which the user opens, instead of those of the copy that was compiled.
 kernel_commands()
 {
-	local tree=$OUT/tree log=$OUT/build.log top
+	local tree=$OUT/tree log=$OUT/build.log
 
 	copy_tree "$tree" Kbuild module kunit
 	make -C "$1" M="$tree" -j"$(nproc)" compile_commands.json >"$log" 2>&1 ||
 		die "the build failed; its log: $log" "$(grep -E 'error|\*\*\*' "$log" | head -n 5)"
-	top=$(printf %s "$TOP" | sed 's/[&|\\]/\\&/g')
-	sed "s|$tree/|$top/|g" "$tree/compile_commands.json"
+	replaced "$tree/" "$TOP/" <"$tree/compile_commands.json"
 }
 
 # What make calls the compiler with for a selftest, a word to a line.

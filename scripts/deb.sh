@@ -39,7 +39,7 @@ make_tree()
 		module scripts/debian scripts/mmapdemo scripts/mmapdemo.bash "$1/")
 	rm -rf "$1/debian"
 	mv "$1/scripts/debian" "$1/debian"
-	sed -i "s|@MAINTAINER@|$MAINTAINER|" "$1/debian/control"
+	replace @MAINTAINER@ "$MAINTAINER" "$1/debian/control"
 	changelog "$2" >"$1/debian/changelog"
 }
 

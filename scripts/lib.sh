@@ -248,6 +248,24 @@ MODULE_BUILD=(make:make libc6-dev:/usr/include/stdio.h libelf1:/usr/lib/x86_64-l
 # For need: what the build of a kernel takes.
 KERNEL_BUILD=("${MODULE_BUILD[@]}" gcc:gcc bison:bison flex:flex bc:bc libelf-dev:/usr/include/libelf.h)
 
+# replaced OLD NEW - stdin, with NEW for each OLD. They may be anybody's words and
+# paths, in which sed would find characters of its own.
+replaced()
+{
+	local line
+
+	while IFS= read -r line; do
+		printf '%s\n' "${line//"$1"/"$2"}"
+	done
+}
+
+# replace OLD NEW FILE - the same in a file
+replace()
+{
+	replaced "$1" "$2" <"$3" >"$3.new"
+	mv "$3.new" "$3"
+}
+
 # draw SCRIPT [ARGUMENT...] - by that Python; PATH may have another
 draw()
 {

@@ -49,6 +49,19 @@ builds_newer()
 		[ "$(dpkg-deb -f "$TMP/newer.deb" Version)" = "$NEWER" ]
 }
 
+# Whatever their characters mean to sed or the shell. The package of before is left.
+# shellcheck disable=SC2016 # it is a name
+names_maintainer()
+{
+	local name='A & B | C/D \1 $HOME "E"' rc=0
+
+	DEBFULLNAME=$name DEBEMAIL='a&b@c.example' make -s -C "$TOP" deb >/dev/null &&
+		[ "$(dpkg-deb -f "$DEB" Maintainer)" = "$name <a&b@c.example>" ] || rc=1
+	dpkg-deb -f "$DEB" Maintainer
+	cp "$TMP/first.deb" "$DEB"
+	return $rc
+}
+
 lintian_clean()
 {
 	lintian --allow-root --fail-on error,warning "$DEB"
@@ -168,9 +181,10 @@ if [ "${1-}" = guest ]; then
 fi
 need dkms:dkms lintian:lintian udev:/lib/systemd/systemd-udevd gcc:gcc man-db:man kmod:modinfo
 KERNELS=${KERNELS:-6.12}
-start $((4 + $(wc -w <<<"$KERNELS")))
+start $((5 + $(wc -w <<<"$KERNELS")))
 check "make deb makes the package, and leaves nothing in the tree" builds
 check "two builds of it are the same" builds_the_same
+check "DEBFULLNAME and DEBEMAIL are taken as they are" names_maintainer
 check "a tree with a higher version makes a higher package" builds_newer
 check "lintian has no error and no warning" lintian_clean
 for kernel in $KERNELS; do
