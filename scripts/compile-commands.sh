@@ -6,7 +6,8 @@
 # gen_compile_commands.py says it, those of the selftests as their Makefile does.
 #
 # Usage: compile-commands.sh, with in the environment:
-#   KERNEL=7.3  for which kernel, of those that are built from source (kernel.sh
+#   KERNEL=7.3-kunit
+#               for which kernel, of those that are built from source (kernel.sh
 #               lists them); default: a 6.12 that is configured and not compiled
 # Nothing is compiled in the work tree.
 # Exit status: 0; 1 with the compiler's words on stderr; 2 there is no such kernel.

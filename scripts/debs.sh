@@ -9,10 +9,15 @@
 #
 # In:  DEBIAN_MIRROR  URI of a Debian mirror, for machines whose apt has none
 
-KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
-
 # Options that make apt use another suite; empty: the machine's own setup.
 APT_OPTIONS=()
+
+# runs_debian13 - whether this machine's C library can run Debian 13's programs,
+# those of its kernels' headers at least
+runs_debian13()
+{
+	printf 'glibc %s\n' 2.38 "$(getconf GNU_LIBC_VERSION | cut -d' ' -f2)" | sort -VC
+}
 
 # deb_newest REGEX SUITE - the name, by version the newest, of the package that
 # matches; sets PACKAGE, and APT_OPTIONS to where it was found.
@@ -35,11 +40,12 @@ deb_match()
 
 use_suite()
 {
-	local dir=$CACHE/apt/$1 mirror
+	local dir=$CACHE/apt/$1 mirror keyring
 
-	mirror=$(mirror_of "$1") || return 1
+	mirror=$(mirror_of "$1") || exit
+	keyring=$(keyring) || exit
 	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
-	printf 'deb [signed-by=%s] %s %s main\n' "$KEYRING" "$mirror" "$1" >"$dir/sources.list"
+	printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$mirror" "$1" >"$dir/sources.list"
 	APT_OPTIONS=(-o "Dir::Etc::sourcelist=$dir/sources.list" -o Dir::Etc::sourceparts=-
 		-o "Dir::State::Lists=$dir/lists" -o "Dir::Cache=$dir/cache"
 		-o APT::Sandbox::User=root -o Acquire::Languages=none)
@@ -48,17 +54,55 @@ use_suite()
 		die "apt cannot read suite $1; its log: $CACHE/logs/apt.log"
 }
 
+# keyring - prints which file has Debian's keys. Other distributions have the package.
+keyring()
+{
+	keyrings >/dev/null || install_packages debian-archive-keyring
+	keyrings | head -n 1 | grep . ||
+		die "Debian's keys are not in /usr/share/keyrings: reinstall the package debian-archive-keyring"
+}
+
+# The same keys have had either ending, or both.
+keyrings()
+{
+	compgen -G '/usr/share/keyrings/debian-archive-keyring.[gp][gp][gp]'
+}
+
+# mirror_of SUITE - prints the URI of a mirror that has it
 mirror_of()
 {
-	local uri
+	local uri security='' keys=''
+
+	uri=${DEBIAN_MIRROR:-$(apt_mirror debian)}
+	keyrings >/dev/null || keys='install the package debian-archive-keyring, and '
+	[ -n "$uri" ] || die "this machine's apt names no mirror of Debian: ${keys}set DEBIAN_MIRROR=<URI of one>"
+	if [[ $1 = *-security ]]; then
+		[ "${DEBIAN_MIRROR-}" ] || security=$(apt_mirror debian-security)
+		uri=${security:-${uri%/}-security}
+	fi
+	printf '%s\n' "${uri%/}"
+}
+
+# apt_mirror debian|debian-security - prints the one that the machine's apt uses, if
+# any. Before its first update apt does not know whose it is, and the name has to do.
+apt_mirror()
+{
+	local sources uri
 
 	# shellcheck disable=SC2016 # apt fills that in
-	uri=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' |
-		grep -E '/debian/?$' | head -n 1)}
-	[ -n "$uri" ] || die "this machine's apt names no Debian mirror; set DEBIAN_MIRROR=<URI>"
-	uri=${uri%/}
-	case $1 in
-	*-security) printf '%s-security\n' "$uri" ;;
+	sources=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)')
+	# shellcheck disable=SC2016
+	[ -n "$sources" ] ||
+		sources=$(apt-get indextargets --no-release-info --format '||$(REPO_URI)')
+	uri=$(awk -F '|' -v label="$1" '
+		$3 !~ /^cdrom:/ && ($1 == "Debian" && tolower($2) == label ||
+				    $1 == "" && $3 ~ "/" label "(.list)?/?$") {
+			sub("/$", "", $3)
+			print $3
+			exit
+		}' <<<"$sources")
+	case $uri in
+	mirror+file:*) awk '!/^#/ && NF { print $1; exit }' "/${uri#mirror+file:}" ;;
 	*) printf '%s\n' "$uri" ;;
 	esac
 }
@@ -131,7 +175,11 @@ headers_link()
 	local headers=usr/src/linux-headers-$2
 
 	ln -sfn "$headers" "$1/build"
-	sed -i "s|include /usr/src/|include $1/usr/src/|" "$1/$headers/Makefile"
-	# It serves BTF alone, for which the build would need pahole.
+	# 7.3's has its own place as KBUILD_OUTPUT, too.
+	replace "/usr/src/linux-headers-" "$1/usr/src/linux-headers-" "$1/$headers/Makefile"
+	# It serves BTF alone, for which the build would need pahole. 7.3's warns of
+	# another pahole than the kernel's all the same.
 	rm -f "$1/$headers/vmlinux"
+	# shellcheck disable=SC2016 # make fills that in
+	echo 'override PAHOLE_VERSION = $(CONFIG_PAHOLE_VERSION)' >>"$1/$headers/.kernelvariables"
 }

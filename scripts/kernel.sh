@@ -29,22 +29,28 @@ set -euo pipefail
 # NAME: what it is made from | version | suite if the machine's apt has it not
 # | configuration fragments | objects that its build compiles, about | objects
 # that count their lines, for gcov
+#
+# Debian 13's headers come with programs that need its C library. Where they run,
+# 6.12 is Debian 13's, and 7.3 its prebuilt one, which has no KUnit: 7.3-kunit does.
+# Elsewhere 6.12 is Debian 12's, and 7.3 is built from source; 7.3-kunit is the same.
 kernels()
 {
-	local x64=small.config,pc.config,x86_64.config
+	local x64=small.config,pc.config,x86_64.config s612=bookworm-security k73=source
 
+	! runs_debian13 || s612=trixie k73=image
 	cat <<-TABLE
-	6.1 image 6.1 bookworm
-	6.12 image 6.12 bookworm-security
-	6.12-debug source 6.12 bookworm-security $x64,debug.config 1420
-	6.12-kcsan source 6.12 bookworm-security $x64,kcsan.config 1400
-	6.1-kunit source 6.1 bookworm $x64 1300
-	6.12-arm64 source 6.12 bookworm-security small.config,arm64.config 1400
-	6.12-arm64-64k source 6.12 bookworm-security small.config,arm64.config,64k.config 1400
-	6.12-i386 source 6.12 bookworm-security small.config,pc.config,i386.config 1300
-	6.12-gcov source 6.12 bookworm-security $x64,gcov.config 1400 mm/filemap.o,mm/memory.o,mm/mmap.o,mm/mprotect.o,mm/mremap.o,mm/vma.o
-	6.12-gdb source 6.12 bookworm-security $x64,gdb.config 1300
-	7.3 source 7.3 trixie-backports $x64 1350
+	6.1 image 6.1 bookworm-security
+	6.12 image 6.12 $s612
+	6.12-debug source 6.12 $s612 $x64,debug.config 1420
+	6.12-kcsan source 6.12 $s612 $x64,kcsan.config 1400
+	6.1-kunit source 6.1 bookworm-security $x64 1300
+	6.12-arm64 source 6.12 $s612 small.config,arm64.config 1400
+	6.12-arm64-64k source 6.12 $s612 small.config,arm64.config,64k.config 1400
+	6.12-i386 source 6.12 $s612 small.config,pc.config,i386.config 1300
+	6.12-gcov source 6.12 $s612 $x64,gcov.config 1400 mm/filemap.o,mm/memory.o,mm/mmap.o,mm/mprotect.o,mm/mremap.o,mm/vma.o
+	6.12-gdb source 6.12 $s612 $x64,gdb.config 1300
+	7.3 $k73 7.3 trixie-backports $x64 1350
+	7.3-kunit source 7.3 trixie-backports $x64 1350
 	TABLE
 }
 
@@ -91,11 +97,15 @@ image_get()
 	# It may be there, and lack a part.
 	rm -f "$DIR/ready"
 	headers=linux-headers-$release
-	mapfile -t packages < <(deb_depends "$headers" 'linux-(headers|kbuild)-.*')
+	# What was one package by 6.12 is four on 7.3.
+	mapfile -t packages < <(deb_depends "$PACKAGE" 'linux-(base|binary|modules)-[0-9].*' || true
+		deb_depends "$headers" 'linux-(headers|kbuild)-.*')
 	deb_fetch "$DIR/debs" "$PACKAGE" "$headers" "${packages[@]}"
 	with_progress "unpacking Linux $release" "$CACHE/logs/unpack.log" true \
 		deb_unpack "$DIR/debs" "$DIR"
 	rm -r "$DIR/debs"
+	# Debian 13's have their modules below /usr/lib, which is where its /lib leads.
+	[ -e "$DIR/lib" ] || ln -s usr/lib "$DIR/lib"
 	printf '%s\n' "$release" >"$DIR/release"
 	image_link "$release"
 	image_boot_modules "$release"
@@ -106,7 +116,11 @@ image_get()
 # The packages expect to live below /; links say so, too.
 image_link()
 {
-	ln -sfn "boot/vmlinuz-$1" "$DIR/vmlinuz"
+	local vmlinuz=boot/vmlinuz-$1
+
+	# On 7.3 it is beside the modules.
+	[ -e "$DIR/$vmlinuz" ] || vmlinuz=lib/modules/$1/vmlinuz
+	ln -sfn "$vmlinuz" "$DIR/vmlinuz"
 	headers_link "$DIR" "$1"
 	rm -f "$DIR/lib/modules/$1/build" "$DIR/lib/modules/$1/source"
 }
@@ -232,6 +246,7 @@ esac
 [ $# = 1 ] || refuse "usage: kernel.sh [--source | --tree] NAME, or --list [image | source]"
 NAME=$1
 known kernel "$(names)" "$NAME"
+[ "$NAME" != 7.3-kunit ] || runs_debian13 || NAME=7.3
 read -r KIND VERSION SUITE FRAGMENTS OBJECTS COUNTED < <(kernels | awk -v n="$NAME" '
 	$1 == n { print $2, $3, $4, $5, $6, $7 }')
 arch_of "$NAME"
@@ -240,7 +255,7 @@ get()
 {
 	case $KIND in
 	image)
-		DIR=$(cached "kernels/$NAME" "*") || DIR=
+		DIR=$(cached "kernels/$NAME" "*-amd64") || DIR=
 		headers_complete "$DIR" || image_get
 		if [ "$WITH_SOURCE" ]; then
 			source_get

@@ -5,7 +5,7 @@
 # a guest, and has kunit.py report what KUnit said there.
 #
 # Usage: kunit.sh, with in the environment:
-#   KERNELS='6.1-kunit 6.12-debug 7.3'  on which kernels
+#   KERNELS='6.1-kunit 6.12-debug 7.3-kunit'  on which kernels
 #   TIMEOUT=600                         seconds that each guest may take
 # kunit.py's report of each kernel goes to stdout.
 # Exit status: 0 all passed, 1 something did not, or a kernel reported something;
@@ -13,7 +13,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-KERNELS=${KERNELS:-6.1-kunit 6.12-debug 7.3}
+KERNELS=${KERNELS:-6.1-kunit 6.12-debug 7.3-kunit}
 export TIMEOUT=${TIMEOUT:-600} CHECK_LEAKS=1 CALLER=$TOP
 
 kunit_kernel()

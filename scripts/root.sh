@@ -19,12 +19,14 @@ progress()
 	du -sm "$ROOT.new" 2>/dev/null | awk '{ print $1 " of about 300 MB" }'
 }
 
-# The same release as this machine's, or its C library may be newer.
+# The same release as this machine's, or its C library may be newer; of another
+# distribution's the nearest.
 make_root()
 {
 	local suite mirror
 
-	suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	suite=$(. /etc/os-release && [ "${ID-}" = debian ] && echo "$VERSION_CODENAME") ||
+		suite=$(runs_debian13 && echo trixie || echo bookworm)
 	mirror=$(mirror_of "$suite")
 	as_root rm -rf "$ROOT" "$ROOT.new"
 	# shellcheck disable=SC2016 # mmdebstrap gives its hooks the directory as $1
