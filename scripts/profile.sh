@@ -18,6 +18,8 @@
 # Exit status: 0; 1 the guest failed; 2 there is no such operation or kernel.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/debs.sh"
+. "$(dirname "$0")/qemu.sh"
 
 export KERNEL=${KERNEL:-6.12} TIMEOUT=${TIMEOUT:-600}
 OPERATIONS=${OPERATIONS:-first read, random; first write, sequential; write after read; write after cleaning;
@@ -54,6 +56,7 @@ arguments()
 known_kernels "$KERNEL"
 need_numbers TIMEOUT
 need gcc:gcc libc6-dev:/usr/include/stdio.h python3:/usr/bin/python3
+ICOUNT=1 use_qemu x86_64 "$QEMU_PLUGINS"
 mkdir -p "$OUT/profile"
 known_operations
 gcc -shared -fPIC -O2 -Wall -o "$OUT/profile/plugin.so" "$TOP/scripts/profile-plugin.c"

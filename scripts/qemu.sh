@@ -10,7 +10,12 @@
 # before translation"). Where the machine's is older, that of Debian's backports
 # is unpacked into the cache, and runs with the libraries of the installed one.
 
-# use_qemu ARCH - sets QEMU_PROGRAM
+
+# That has the plugins that profile-plugin.c is written for.
+QEMU_PLUGINS=9.1
+
+# use_qemu ARCH [MINIMUM] - sets QEMU_PROGRAM. With MINIMUM there is no going on with
+# an older one.
 use_qemu()
 {
 	local name=qemu-system-x86_64 package=qemu-system-x86 newer
@@ -19,10 +24,15 @@ use_qemu()
 	need "$package:$name"
 	QEMU_PROGRAM=$(command -v "$name")
 	# KVM translates nothing; to count instructions takes TCG all the same.
-	if qemu_is_new || { can_kvm && [ -z "${ICOUNT-}" ]; }; then return; fi
+	if qemu_is_new "${2:-8.1}" || { [ -z "${2-}" ] && can_kvm && [ -z "${ICOUNT-}" ]; }; then return; fi
 	newer=$CACHE/qemu/$package
-	[ -e "$newer" ] || qemu_fetch "$package" "$newer" || return 0
-	QEMU_PROGRAM=$newer/usr/bin/$name
+	if [ -e "$newer" ] || qemu_fetch "$package" "$newer"; then
+		QEMU_PROGRAM=$newer/usr/bin/$name
+	fi
+	qemu_is_new "${2:-8.1}" && return
+	[ -z "${2-}" ] ||
+		die "this needs QEMU $2, and there is $(qemu_version): install a newer $package"
+	say "no newer QEMU to be had, going on with $(qemu_version): see scripts/qemu.sh"
 }
 
 qemu_version()
@@ -30,9 +40,10 @@ qemu_version()
 	"$QEMU_PROGRAM" --version | sed -n '1s/.* version \([0-9.]*\).*/\1/p'
 }
 
+# qemu_is_new MINIMUM
 qemu_is_new()
 {
-	printf '%s\n' 8.1 "$(qemu_version)" | sort -VC
+	printf '%s\n' "$1" "$(qemu_version)" | sort -VC
 }
 
 # qemu_fetch PACKAGE DIR - false when there is none to be had
@@ -43,7 +54,6 @@ qemu_fetch()
 	lock qemu
 	[ -e "$2" ] || (qemu_unpack "$1" "$2") || rc=1
 	unlock qemu
-	[ $rc = 0 ] || say "no newer QEMU to be had, going on with $(qemu_version): see scripts/qemu.sh"
 	return $rc
 }
 
@@ -52,7 +62,9 @@ qemu_unpack()
 {
 	local codename
 
-	codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME-}")
+	# Another distribution's suites are not on Debian's mirrors.
+	codename=$(. /etc/os-release && [ "${ID-}" = debian ] && printf '%s' "$VERSION_CODENAME") ||
+		return
 	rm -rf "$2.new"
 	mkdir -p "$2.new"
 	use_suite "$codename-backports" &&

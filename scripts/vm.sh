@@ -260,7 +260,7 @@ need_numbers TIMEOUT
 [ "${MODULE-}" = none ] || need_file MODULE
 need xz-utils:xz
 arch_of "$KERNEL"
-use_qemu "$ARCH"
+use_qemu "$ARCH" ${PLUGIN:+"$QEMU_PLUGINS"}
 KERNEL_DIR=$("$TOP/scripts/kernel.sh" "$KERNEL")
 MODULE=${MODULE:-$("$TOP/scripts/build.sh" "$KERNEL" module)/tree/module/mmapdemo.ko}
 busybox
