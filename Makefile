@@ -8,7 +8,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 # The scripts get these as the user typed them: make must not take a $ in CMD
 # for a variable of its own.
 SCRIPT_VARIABLES := KERNEL KERNELS TESTS CMD PARAMS RW TIMEOUT REUSE SAVE STRICT OPERATIONS OUT \
-	BREAK GDB_COMMANDS TIME HOURS INPUT RUNS FRESH MUTANT TOOLS
+	BREAK GDB_COMMANDS TIME HOURS INPUT RUNS FRESH MUTANT TOOLS YES DEBIAN_MIRROR
 $(foreach v,$(SCRIPT_VARIABLES),$(if $(filter command% environment%,$(origin $v)),\
 	$(eval override $v := $$(value $v))$(eval export $v)))
 
@@ -73,6 +73,9 @@ help:	## this list
 	@echo '  FRESH=1        fuzz: without what earlier runs have found'
 	@echo '  BREAK=...      gdb: stop in this function, not in mmapdemo_fault'
 	@echo '  GDB_COMMANDS=FILE  gdb: run these commands, and leave'
+	@echo '  YES=1          install the Debian packages that a command needs without asking'
+	@echo '  DEBIAN_MIRROR=URI  where the kernels come from, if not from a mirror that apt'
+	@echo '                 knows, as on Ubuntu; it takes the package debian-archive-keyring'
 	@echo '  KDIR=...       modules, load: build directory of another kernel'
 
 modules:	## module/mmapdemo.ko for the running kernel, or KDIR=...

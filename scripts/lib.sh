@@ -288,13 +288,31 @@ need()
 	[ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
 }
 
+# In: YES=1  do not ask
 install_packages()
 {
 	command -v apt-get >/dev/null ||
 		die "please install what Debian has in these packages, then run this again:" "  $*"
+	[ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
+		die "please run this as root, then this command again:" "  apt-get install $*"
+	may_install "$@" || die "nothing was installed; this needs the packages: $*"
 	say "installing with apt: $*"
 	apt_install "$@" ||
 		die "apt could not install all of: $*" "its log: $CACHE/logs/apt.log"
+}
+
+# may_install PACKAGE... - asks, where there is somebody to be asked. Not of stdin:
+# a script that another one calls has none.
+may_install()
+{
+	local answer tty
+
+	[ -t 2 ] && [ "$(id -u)" != 0 ] && [ -z "${CI-}${YES-}" ] || return 0
+	{ exec {tty}<>/dev/tty; } 2>/dev/null || return 0
+	printf 'mmapdemo: sudo apt-get install %s [Y/n] ' "$*" >&"$tty"
+	read -r answer <&"$tty" || answer=n
+	exec {tty}>&-
+	[[ $answer = @(|[Yy]*) ]]
 }
 
 apt_install()
