@@ -3,7 +3,7 @@
  * vm_operations that answer what they were asked to, and count.
  *
  * Above each hook stands when a driver has a use for it. What the core makes
- * of each answer is what selftests/hooks_*.c prove.
+ * of each answer is what selftests/hooks/hooks_*.c prove.
  */
 #include <linux/mempolicy.h>
 #include <linux/pagemap.h>

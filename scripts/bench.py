@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Makes tables, a verdict and charts of what selftests/bench.c has printed.
+"""Makes tables, a verdict and charts of what selftests/bench/bench.c has printed.
 
 Usage: bench.py FIGURES OUT NAME=VALUE...
 

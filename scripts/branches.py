@@ -69,7 +69,7 @@ def read_list():
 def read_sources():
     """(program, "fixture.test") -> ids, for each test of the selftests."""
     tests = {}
-    for path in sorted(SELFTESTS.glob("*.c")):
+    for path in sorted(SELFTESTS.glob("*/*.c")):
         for comment, name in TEST.findall(path.read_text()):
             fixture, _, test = name.rpartition(",")
             ids = set(ID.findall(comment)) | set(ID.findall(test.replace("_", " ")))

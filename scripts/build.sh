@@ -55,8 +55,8 @@ build_program()
 {
 	arch_of_programs "$KERNEL"
 	need_compiler
-	build "$OUT/$1.log" "${CROSS}gcc" -O2 -Wall -Wextra -D_FILE_OFFSET_BITS=64 -I"$TOP/module/uapi" \
-		-pthread -o "$OUT/$1" "$TOP/selftests/$1.c"
+	build "$OUT/$1.log" "${CROSS}gcc" -O2 -Wall -Wextra -D_FILE_OFFSET_BITS=64 \
+		-I"$TOP/module/uapi" -iquote "$TOP/selftests/lib" -pthread -o "$OUT/$1" "$TOP/selftests/$1/$1.c"
 }
 
 build_tour()

@@ -104,7 +104,7 @@ check_checkpatch()
 	for source in "${sources[@]}"; do
 		dir=$OUT/checkpatch-$(basename "$source")
 		cat "$dir.log"
-		(cd "$dir" && { kernel_files; ls module/compat.h module/trace.h selftests/fuzz_engine.h; selftest_files; script_files; }) |
+		(cd "$dir" && { kernel_files; ls module/compat.h module/trace.h selftests/fuzz/fuzz_engine.h; selftest_files; script_files; }) |
 			expect_each grep -qF "{} total: " "$dir.log"
 	done
 }
@@ -130,7 +130,7 @@ checkpatch()
 	selftest_files | xargs "${run[@]}" -f \
 		--ignore ENOSYS,MULTISTATEMENT_MACRO_USE_DO_WHILE,MACRO_ARG_REUSE
 	# Names that libFuzzer has chosen.
-	"${run[@]}" --ignore CAMELCASE -f selftests/fuzz_engine.h
+	"${run[@]}" --ignore CAMELCASE -f selftests/fuzz/fuzz_engine.h
 	script_files | xargs "${run[@]}" --types SPDX_LICENSE_TAG -f
 }
 
@@ -147,7 +147,7 @@ selftest_files()
 script_files()
 {
 	find scripts selftests module/doc/examples .ci Makefile Kbuild -type f ! -name '*.[ch]' ! -name '*.md' \
-		! -name '*.patch' ! -name .gitignore ! -name settings ! -path 'selftests/fuzz_corpus/*'
+		! -name '*.patch' ! -name .gitignore ! -name settings ! -path 'selftests/fuzz/corpus/*'
 }
 
 check_gcc()
@@ -225,7 +225,7 @@ check_rule()
 
 check_shellcheck()
 {
-	(cd "$TOP" && shellcheck -f gcc .ci/run scripts/*.sh scripts/*.bash selftests/*.sh \
+	(cd "$TOP" && shellcheck -f gcc .ci/run scripts/*.sh scripts/*.bash selftests/programs/*.sh \
 		selftests/tools/*.sh selftests/tools/*.bash module/dkms.conf 2>&1)
 }
 
@@ -233,7 +233,7 @@ check_python()
 {
 	local file message
 
-	for file in "$TOP"/{scripts,selftests,module/doc/examples}/*.py "$TOP/scripts/mmapdemo"; do
+	for file in "$TOP"/{scripts,selftests/programs,module/doc/examples}/*.py "$TOP/scripts/mmapdemo"; do
 		message=$(PYTHONPYCACHEPREFIX=$OUT/python python3 -W error -m py_compile "$file" 2>&1) ||
 			printf '%s\n%s: error: %s\n' "$message" "${file#"$TOP/"}" "${message##*$'\n'}"
 	done
@@ -289,10 +289,10 @@ check_documented()
 # page: ioctls, what goes with them, parameters, counters, tracepoints
 interface()
 {
-	sed -nE -e 's|^#define (MMAPDEMO_IOC_[A-Z_]+).*|\1 README.md selftests/layout.h '"$SYZLANG"'|p' \
+	sed -nE -e 's|^#define (MMAPDEMO_IOC_[A-Z_]+).*|\1 README.md selftests/file/layout.h '"$SYZLANG"'|p' \
 		-e 's|^#define (MMAPDEMO_[A-Z_]+)\t.*|\1 '"$SYZLANG"'|p' \
-		-e 's|^struct (mmapdemo_[a-z_]+) \{|\1 selftests/layout.h|p' "$TOP/module/uapi/mmapdemo.h"
-	sed -nE 's|^module_param[a-z_]*\(([a-z_]+),.*|\1 README.md selftests/reload.h|p' "$TOP/module/params.c"
+		-e 's|^struct (mmapdemo_[a-z_]+) \{|\1 selftests/file/layout.h|p' "$TOP/module/uapi/mmapdemo.h"
+	sed -nE 's|^module_param[a-z_]*\(([a-z_]+),.*|\1 README.md selftests/lib/reload.h|p' "$TOP/module/params.c"
 	sed -nE 's|^\t\[STAT_[A-Z_]+\]\t*= "(.*)",|\1 README.md|p' "$TOP/module/stats.c"
 	sed -nE 's/^(TRACE_EVENT\(|DEFINE_EVENT\([a-z_]+, )(mmapdemo_[a-z_]+),$/\2/p' "$TOP/module/trace.h"
 }

@@ -42,7 +42,7 @@ with_programs()
 import glob, json, sys
 top, *words = sys.argv[1:]
 commands = json.load(sys.stdin)
-for file in sorted(glob.glob(top + "/selftests/*.c") + glob.glob(top + "/scripts/*.c")):
+for file in sorted(glob.glob(top + "/selftests/*/*.c") + glob.glob(top + "/scripts/*.c")):
     commands.append({"directory": top + "/selftests", "file": file,
                      "arguments": [*words, "-c", file]})
 json.dump(commands, sys.stdout, indent=1)' "$TOP" "$@"

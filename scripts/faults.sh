@@ -3,7 +3,7 @@
 #
 # Fails each allocation that a call to the device makes, one at a time: of
 # insmod and rmmod, open, mmap, each kind of fault, fork, read, write, splice,
-# the ioctls, ... (selftests/failing*.c), with failslab and fail_page_alloc.
+# the ioctls, ... (selftests/failing/failing*.c), with failslab and fail_page_alloc.
 #
 # Usage: faults.sh, with in the environment:
 #   KERNEL=6.12-debug  on which kernel; it needs CONFIG_FAULT_INJECTION

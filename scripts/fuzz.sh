@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Fuzzes the device: libFuzzer makes sequences of operations (selftests/fuzz.c),
+# Fuzzes the device: libFuzzer makes sequences of operations (selftests/fuzz/fuzz.c),
 # guided by what KCOV says of the module's code, on the kernel with KASAN, lockdep
 # and the other debugging aids.
 #
 # Usage: fuzz.sh, with in the environment:
 #   TIME=600     seconds to fuzz for
 #   INPUT=FILE   run this input, and no others, RUNS (20) times: threads race in it
-#   FRESH=1      start from the inputs in selftests/fuzz_corpus; else also from
+#   FRESH=1      start from the inputs in selftests/fuzz/corpus; else also from
 #                those that earlier runs have found, in the cache. With FRESH=all
 #                from neither
-#   SAVE=1       leave in selftests/fuzz_corpus the fewest inputs that reach what
+#   SAVE=1       leave in selftests/fuzz/corpus the fewest inputs that reach what
 #                all of them reach, and the chart in module/doc
 #   MUTANT=NAME  break the module by selftests/mutants/NAME.patch first
 # What it finds ends it: a result that the model of fuzz.c does not expect
@@ -96,7 +96,7 @@ tell()
 	[ -z "$input" ] || cat <<-END
 		the input: $input
 		once more: make fuzz INPUT=$input
-		as a test: cp $input selftests/fuzz_corpus/NAME, then make test TESTS=fuzz
+		as a test: cp $input selftests/fuzz/corpus/NAME, then make test TESTS=fuzz
 	END
 	echo "all that was said: $LOG"
 }
@@ -109,11 +109,11 @@ save()
 	mkdir "$small"
 	guest "keeping the fewest inputs that reach as much" 3600 -set_cover_merge=1 /run/mmapdemo/small "${START[@]}"
 	[ $RC = 0 ] || return
-	rm -rf "$TOP/selftests/fuzz_corpus"
-	cp -r "$small" "$TOP/selftests/fuzz_corpus"
+	rm -rf "$TOP/selftests/fuzz/corpus"
+	cp -r "$small" "$TOP/selftests/fuzz/corpus"
 	need python3:/usr/bin/python3 "$MATPLOTLIB"
 	draw "$TOP/scripts/fuzz_chart.py" "$RUN/lines" "$LINES_ALL" "$RESULT" "$TOP/module/doc/fuzz.svg"
-	say "selftests/fuzz_corpus: $(find "$small" -type f | wc -l) inputs; module/doc/fuzz.svg"
+	say "selftests/fuzz/corpus: $(find "$small" -type f | wc -l) inputs; module/doc/fuzz.svg"
 }
 
 need_numbers TIME RUNS
@@ -122,7 +122,7 @@ need_file INPUT
 fuzz_build
 RUN=$CACHE/fuzz${MUTANT:+-$MUTANT}
 START=(/run/mmapdemo/corpus /run/mmapdemo/seeds)
-[ "${FRESH-}" = all ] || START+=("$TOP/selftests/fuzz_corpus")
+[ "${FRESH-}" = all ] || START+=("$TOP/selftests/fuzz/corpus")
 LOG=$CACHE/logs/$(basename "$RUN").log
 RC=0
 lock "$(basename "$RUN")"

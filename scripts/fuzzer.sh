@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# The fuzzer (selftests/fuzz.c) and a module for it: what fuzz.sh and stress.sh
+# The fuzzer (selftests/fuzz/fuzz.c) and a module for it: what fuzz.sh and stress.sh
 # share. Sourced after lib.sh.
 #
 # In:   MUTANT  break the module by selftests/mutants/NAME.patch first
@@ -58,7 +58,8 @@ fuzz_build_program()
 
 	ksft=$(kselftest_source)/tools/testing/selftests
 	# The program's own code is not to be covered: no -fsanitize but to link.
-	clang -O2 -Wall -Wextra -DFUZZER -isystem "$ksft" -c -o "$FUZZ_DIR/fuzz.o" "$TOP/selftests/fuzz.c"
+	clang -O2 -Wall -Wextra -DFUZZER -isystem "$ksft" -iquote "$TOP/selftests/lib" -c \
+		-o "$FUZZ_DIR/fuzz.o" "$TOP/selftests/fuzz/fuzz.c"
 	clang -fsanitize=fuzzer -pthread -o "$FUZZ_DIR/fuzz" "$FUZZ_DIR/fuzz.o"
 }
 

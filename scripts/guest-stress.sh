@@ -349,7 +349,7 @@ fuzz()
 	# shellcheck disable=SC2086 # a list of words
 	insmod "${MMAPDEMO_KO:-$MODULE}" $FUZZ_PARAMS
 	bash -c "$(fuzz_command "$FUZZER" $DIR/fuzz "-max_total_time=$1" $DIR/fuzz/corpus \
-		$DIR/fuzz/seeds "$TOP/selftests/fuzz_corpus")" >$DIR/fuzz.out 2>&1 &
+		$DIR/fuzz/seeds "$TOP/selftests/fuzz/corpus")" >$DIR/fuzz.out 2>&1 &
 	pid=$!
 	until wait_for $pid 2; do
 		look

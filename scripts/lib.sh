@@ -481,7 +481,7 @@ log_reports()
 		/BUG: KCSAN: / && !/\[mmapdemo\]/ { next }
 		# A core that gets no memory for the events of a module says so like
 		# this, miscounts a reference on the way out, and goes on without
-		# them. Only selftests/failing_load.c makes that happen.
+		# them. Only selftests/failing/failing_load.c makes that happen.
 		/WARNING: (.* at )?kernel\/trace\/trace_events\.c:/ { next }
 		/Kernel panic|Oops: / ||
 		counts && /BUG: |WARNING: |KASAN: |UBSAN: |KFENCE: / ||

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A plugin for QEMU's TCG that counts how often each instruction of a guest was
- * run while selftests/bench.c measured. For profile.sh: there is no performance
+ * run while selftests/bench/bench.c measured. For profile.sh: there is no performance
  * counter in such a guest for perf to use, and of QEMU's own plugins Debian
  * packages none.
  *

@@ -5,7 +5,7 @@
 Usage: profile.py DIRECTORY
 
 DIRECTORY has symbols (/proc/kallsyms of the guest), counts (what
-profile-plugin.c wrote) and figures (what selftests/bench.c printed). Stdout gets
+profile-plugin.c wrote) and figures (what selftests/bench/bench.c printed). Stdout gets
 Markdown: for each operation a table of functions, with the instructions per page
 in each of them, on each subject.
 """

@@ -39,7 +39,7 @@ known_operations()
 {
 	local names
 
-	gcc -D_FILE_OFFSET_BITS=64 -I "$TOP/module/uapi" -pthread -o "$OUT/profile/bench" "$TOP/selftests/bench.c"
+	gcc -D_FILE_OFFSET_BITS=64 -I "$TOP/module/uapi" -iquote "$TOP/selftests/lib" -pthread -o "$OUT/profile/bench" "$TOP/selftests/bench/bench.c"
 	names=$("$OUT/profile/bench" list)
 	mapfile -t operations < <(operations)
 	known operation "$names" "${operations[@]:-}"

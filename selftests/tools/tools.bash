@@ -12,7 +12,7 @@
 set -o pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
 export KSFT=${KSFT:-$(kselftest_source)/tools/testing/selftests}
-. "$TOP/selftests/lib.sh"
+. "$TOP/selftests/programs/lib.sh"
 
 # shellcheck disable=SC2034 # for the tests
 VERSION=$(. "$TOP/module/dkms.conf" && echo "$PACKAGE_VERSION")

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "access.h"
-#include "../module/uapi/mmapdemo.h"
+#include "../../module/uapi/mmapdemo.h"
 
 #define REPETITIONS	5
 

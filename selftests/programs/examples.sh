@@ -11,7 +11,7 @@ HERE=$(dirname "$0")
 
 EXAMPLES=$HERE/examples
 PYTHON=/usr/bin/python3
-CLI=${MMAPDEMO_CLI:-$HERE/../scripts/mmapdemo}
+CLI=${MMAPDEMO_CLI:-$HERE/../../scripts/mmapdemo}
 
 same()
 {

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "access.h"
-#include "../module/uapi/mmapdemo.h"
+#include "../../module/uapi/mmapdemo.h"
 
 #define DEVICE		"/dev/mmapdemo"
 #define PARAMETERS	"/sys/module/mmapdemo/parameters/"

@@ -97,14 +97,14 @@ int main(int argc, char **argv)
 			test_file(argv[i]);
 		ksft_finished();
 	}
-	snprintf(path, sizeof(path), "%s/fuzz_corpus", dir);
+	snprintf(path, sizeof(path), "%s/corpus", dir);
 	nr = scandir(path, &entry, is_input, alphasort);
 	if (nr < 0)
 		ksft_exit_fail_msg("%s: %s\n", path, strerror(errno));
 	ksft_set_plan(nr + 1);
 	test_random();
 	for (i = 0; i < nr; i++) {
-		snprintf(path, sizeof(path), "%s/fuzz_corpus/%s", dir,
+		snprintf(path, sizeof(path), "%s/corpus/%s", dir,
 			 entry[i]->d_name);
 		test_file(path);
 	}

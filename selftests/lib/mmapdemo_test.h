@@ -29,7 +29,7 @@
 
 #include "kselftest_harness.h"
 #include "access.h"
-#include "../module/uapi/mmapdemo.h"
+#include "../../module/uapi/mmapdemo.h"
 
 /* A busy host can be ten times slower than its emulated CPU ever is. */
 #undef TEST_TIMEOUT_DEFAULT

@@ -10,7 +10,7 @@ HERE=$(dirname "$0")
 . "$HERE/lib.sh"
 
 PYTHON=/usr/bin/python3
-CLI=${MMAPDEMO_CLI:-$HERE/../scripts/mmapdemo}
+CLI=${MMAPDEMO_CLI:-$HERE/../../scripts/mmapdemo}
 
 [ "$(id -u)" = 0 ] || skip_all "only root may open the device"
 [ -x $PYTHON ] || skip_all "install the package python3"
