@@ -18,7 +18,7 @@ export CALLER := $(or $(value PWD),$(CURDIR))
 # What bash reads before a script can do anything about it, and what would lead
 # the kernel's build elsewhere. For a kernel of the user's own, CC, LLVM, ARCH and
 # the like go through; what scripts start gets none of them (own_environment() in
-# scripts/lib.sh).
+# scripts/lib/common.sh).
 unexport BASH_ENV SHELLOPTS BASHOPTS POSIXLY_CORRECT
 unexport CDPATH GREP_OPTIONS KBUILD_OUTPUT KBUILD_EXTMOD KBUILD_EXTMOD_OUTPUT
 
@@ -80,96 +80,96 @@ help:	## this list
 
 modules:	## module/mmapdemo.ko for the running kernel, or KDIR=...
 	$(fit)
-	@[ -e $(KDIR)/Makefile ] || scripts/load.sh explain-headers $(KDIR)
+	@[ -e $(KDIR)/Makefile ] || scripts/package/load.sh explain-headers $(KDIR)
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
 headers:	## build it for every kernel whose headers apt has
-	@scripts/headers.sh
+	@scripts/kernels/headers.sh
 
 clean:	## remove what the build left here (the cache stays)
 	$(fit)
 	@! [ -e $(KDIR)/Makefile ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
 
 load: modules	## build it and load it into the running kernel
-	@scripts/load.sh load
+	@scripts/package/load.sh load
 
 unload:	## unload it again
-	@scripts/load.sh unload
+	@scripts/package/load.sh unload
 
 dkms-install:	## install it with DKMS: built again for each new kernel
-	@scripts/dkms.sh install
+	@scripts/package/dkms.sh install
 
 dkms-remove:	## take it out of DKMS again
-	@scripts/dkms.sh remove
+	@scripts/package/dkms.sh remove
 
 deb:	## the Debian package mmapdemo-dkms: module, man pages, command
-	@scripts/deb.sh
+	@scripts/package/deb.sh
 
 demo:	## the guided tour: fetch a kernel, boot it, watch the device work
-	@scripts/demo.sh
+	@scripts/run/demo.sh
 
 vm:	## a shell in the same guest, with your files and /dev/mmapdemo
-	@scripts/vm.sh
+	@scripts/guest/vm.sh
 
 trace:	## run a program there, and draw what it did: CMD='...', OUT=trace
-	@scripts/trace.sh
+	@scripts/measure/trace.sh
 
 check:	## static checks: checkpatch, sparse, coccicheck, gcc, clang, ...
-	@scripts/check.sh
+	@scripts/run/check.sh
 
 test:	## all tests, on 6.1, 6.12, 7.3, and with every debugging aid
-	@scripts/test.sh
+	@scripts/run/test.sh
 
 test-tools:	## the tests of trace and the like, which boot guests of their own
-	@scripts/test-tools.sh
+	@scripts/run/test-tools.sh
 
 matrix:	## the same, and on 7.3 with mmap_prepare; and a table
-	@scripts/matrix.sh
+	@scripts/run/matrix.sh
 
 matrix-full:	## the same, and on arm64 (4K and 64K pages) and 32-bit x86
-	@scripts/matrix.sh full
+	@scripts/run/matrix.sh full
 
 kunit:	## the KUnit suites alone, reported by the kernel's kunit.py
-	@scripts/kunit.sh
+	@scripts/run/kunit.sh
 
 kunit-intree:	## the same, built into the kernels' own trees by kunit.py
-	@scripts/kunit-intree.sh
+	@scripts/run/kunit-intree.sh
 
 branches:	## all tests, and which branches of mmap they have proven
-	@scripts/branches.sh
+	@scripts/run/branches.sh
 
 mutants:	## break the module in many ways; the tests are to notice each
-	@scripts/mutants.sh
+	@scripts/run/mutants.sh
 
 coverage:	## all tests once more, to see which lines and branches they run
-	@scripts/coverage.sh
+	@scripts/measure/coverage.sh
 
 faults:	## fail each allocation of each call, one at a time
-	@scripts/faults.sh
+	@scripts/run/faults.sh
 
 stress:	## fio, stress-ng, kills, OOM, coredumps, hotplug, rmmod at once
-	@scripts/stress.sh
+	@scripts/run/stress.sh
 
 fuzz:	## look for sequences of calls that go wrong, guided by coverage
-	@scripts/fuzz.sh
+	@scripts/run/fuzz.sh
 
 fuzz-planted:	## break the module in five ways; the fuzzer is to find them
-	@scripts/fuzz-planted.sh
+	@scripts/run/fuzz-planted.sh
 
 soak:	## stress and fuzz in turns, for HOURS=1
-	@scripts/stress.sh soak
+	@scripts/run/stress.sh soak
 
 bench:	## what a mapping costs, next to memfd and others; goals, charts
-	@scripts/bench.sh
+	@scripts/measure/bench.sh
 
 profile:	## in which functions the instructions are that bench counts
-	@scripts/profile.sh
+	@scripts/measure/profile.sh
 
 gdb:	## the guest under gdb, stopped in the fault handler
-	@scripts/gdb.sh
+	@scripts/run/gdb.sh
 
 compile_commands.json:	## for clangd: how each C file is compiled
-	@scripts/compile-commands.sh
+	@scripts/run/compile-commands.sh
 
 kernel:	## only get kernel KERNEL=... ready
-	@scripts/kernel.sh $(or $(KERNEL),6.12)
+	@scripts/kernels/kernel.sh $(or $(KERNEL),6.12)

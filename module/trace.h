@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The tracepoints: /sys/kernel/tracing/events/mmapdemo, for trace-cmd, perf,
- * bpftrace and scripts/trace.sh.
+ * bpftrace and scripts/measure/trace.sh.
  *
  * Pages are given as pgoff, as the store has them: an address means something
  * in one process only. Events of a VMA and of a fault come from the task that

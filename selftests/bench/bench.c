@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Measures what a mapping of /dev/mmapdemo costs, next to other memory that can
- * be mapped. scripts/bench.sh runs it in a guest, scripts/bench.py makes tables
+ * be mapped. scripts/measure/bench.sh runs it in a guest, scripts/measure/bench.py makes tables
  * of what it prints: a line per figure, with the fields group, operation,
  * subject, repetition, value and unit, divided by tabs. Where a subject cannot
  * do an operation, repetition and value are "-" and the last field says why.
  *
  * "count" measures the work of one CPU, for a guest whose clock counts
  * instructions; "scale" what a second CPU adds, for one with two of them;
- * "profile" the named operations on the named subjects, for scripts/profile.sh;
+ * "profile" the named operations on the named subjects, for scripts/measure/profile.sh;
  * "list" prints their operations' names, anywhere.
  *
  * Needs the module with pool_size=1G, root, and a guest of its own: it empties

@@ -84,7 +84,7 @@ static void settle(void)
 }
 
 /*
- * Where a measurement starts and stops, for scripts/profile-plugin.c: it knows
+ * Where a measurement starts and stops, for scripts/measure/profile-plugin.c: it knows
  * the instruction. To everybody else it is a move that does nothing.
  */
 static inline void mark_start(void)

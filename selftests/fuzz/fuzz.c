@@ -3,7 +3,7 @@
  * Fuzzes the device: an input is a sequence of operations (struct op), over all
  * that a program can do with it, whose results are compared with a model.
  *
- * It is two programs. For scripts/fuzz.sh (-DFUZZER) libFuzzer makes the inputs,
+ * It is two programs. For scripts/run/fuzz.sh (-DFUZZER) libFuzzer makes the inputs,
  * guided by the kernel's KCOV. As a kselftest it runs the inputs of corpus/,
  * or those named as arguments, each with the size and the pool that the module
  * was loaded with; and MMAPDEMO_INPUTS random ones (30), of MMAPDEMO_SEED (by

@@ -2,7 +2,7 @@
 /*
  * What the kernel's KCOV says of the module's code, for libFuzzer, and what its
  * log says of mistakes. The module is the only code that was built for KCOV
- * (scripts/fuzz.sh), so each address is one of its own.
+ * (scripts/run/fuzz.sh), so each address is one of its own.
  */
 #ifndef MMAPDEMO_FUZZ_KCOV_H
 #define MMAPDEMO_FUZZ_KCOV_H
@@ -105,7 +105,7 @@ static inline void kmsg_setup(void)
 	lseek(kmsg, 0, SEEK_END);
 }
 
-/* The beginning of what scripts/lib.sh finds in a whole log (log_reports()). */
+/* The beginning of what scripts/lib/common.sh finds in a whole log (log_reports()). */
 static inline bool is_report(const char *line)
 {
 	static const char *const marks[] = {

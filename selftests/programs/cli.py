@@ -195,7 +195,7 @@ def completes():
     listed = re.findall(r"^    ([a-z]+) |^  .*(--[a-z]+)", cli("--help"), re.M)
     script = ('. "$1" && COMP_WORDS=(mmapdemo "") COMP_CWORD=1 && _mmapdemo &&'
               'printf "%s\n" "${COMPREPLY[@]}"')
-    words = cli("-c", script, "bash", f"{SCRIPT}.bash", program="/bin/bash")
+    words = cli("-c", script, "bash", f"{os.path.dirname(SCRIPT)}/package/mmapdemo.bash", program="/bin/bash")
     same(sorted(command or option for command, option in listed), sorted(words.split()))
 
 

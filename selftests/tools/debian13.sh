@@ -8,7 +8,7 @@
 #
 # Output: KTAP.
 . "$(dirname "$0")/tools.bash"
-. "$TOP/scripts/debs.sh"
+. "$TOP/scripts/lib/debs.sh"
 
 BASE=$CACHE/debian13/base
 ROOT=$CACHE/debian13/root
@@ -75,7 +75,7 @@ check "a minimal Debian 13" fresh_machine
 check "make demo" there make demo
 check "make vm" vm_runs
 check "its 7.3 is the prebuilt one" prebuilt
-check "no compiler's warning from the module for it" there env STRICT=1 scripts/build.sh 7.3 module
+check "no compiler's warning from the module for it" there env STRICT=1 scripts/kernels/build.sh 7.3 module
 check "it boots, with the module" boots_prebuilt
 rm -rf "$ROOT"
 ktap_finished

@@ -25,7 +25,7 @@ OTHERS=(CFLAGS=-bogus CC=false ARCH=arm CROSS_COMPILE=nothing-
 # in_scripts COMMAND - as a script runs it, once it has its environment
 in_scripts()
 {
-	bash -c "set -euo pipefail; . '$TOP/scripts/lib.sh'; . '$TOP/scripts/debs.sh'; $1"
+	bash -c "set -euo pipefail; . '$TOP/scripts/lib/common.sh'; . '$TOP/scripts/lib/debs.sh'; $1"
 }
 
 # one_line PATTERN COMMAND... - it fails, and that is all it says
@@ -75,7 +75,7 @@ dependencies()
 # As make -j calls a script; what it told its own children is not for others.
 strict_under_jobs()
 {
-	printf 'all:\n\t@STRICT=1 %q 6.12 module\n' "$TOP/scripts/build.sh" | make -j2 -f -
+	printf 'all:\n\t@STRICT=1 %q 6.12 module\n' "$TOP/scripts/kernels/build.sh" | make -j2 -f -
 }
 
 # Some read it before they do anything: make keeps it from them.
@@ -108,8 +108,8 @@ seconds()
 	# shellcheck disable=SC2016 # for in_scripts
 	[ "$(TIME='%e s' in_scripts 'echo "${TIME-none}"')" = none ] &&
 		[ "$(TIME=5 in_scripts 'echo "${TIME-none}"')" = 5 ] &&
-		one_line 'TIME must be' env TIME=soon "$TOP/scripts/fuzz.sh" &&
-		one_line 'HOURS must be' env HOURS=some "$TOP/scripts/stress.sh" soak
+		one_line 'TIME must be' env TIME=soon "$TOP/scripts/run/fuzz.sh" &&
+		one_line 'HOURS must be' env HOURS=some "$TOP/scripts/run/stress.sh" soak
 }
 
 home()
@@ -123,7 +123,7 @@ no_home()
 {
 	mkdir -p "$TMP/bin" && printf '#!/bin/sh\nexit 2\n' >"$TMP/bin/getent" && chmod +x "$TMP/bin/getent" &&
 		one_line 'set HOME, or XDG_CACHE_HOME' env -u HOME -u XDG_CACHE_HOME PATH="$TMP/bin:$PATH" \
-			"$TOP/scripts/vm.sh"
+			"$TOP/scripts/guest/vm.sh"
 }
 
 cache_refused()
@@ -149,7 +149,7 @@ tree_refused()
 
 headers()
 {
-	printf '%s/build\n' "$("$TOP/scripts/kernel.sh" 6.12)"
+	printf '%s/build\n' "$("$TOP/scripts/kernels/kernel.sh" 6.12)"
 }
 
 # What is in the kernel's packages but in none of their dependencies' would do for
@@ -158,7 +158,7 @@ headers_missing()
 {
 	local kernel
 
-	kernel=$("$TOP/scripts/kernel.sh" 6.12) && in_scripts "headers_complete '$kernel'" &&
+	kernel=$("$TOP/scripts/kernels/kernel.sh" 6.12) && in_scripts "headers_complete '$kernel'" &&
 		mkdir -p "$TMP/kernel/build" && cp "$kernel/build/Makefile" "$TMP/kernel/build/" &&
 		sed -i 's/-common/-gone/' "$TMP/kernel/build/Makefile" &&
 		in_scripts "! headers_complete '$TMP/kernel'"
@@ -181,17 +181,17 @@ everything()
 }
 
 need locales:/usr/share/i18n/locales/de_DE rsync:rsync make:make
-# CDPATH is for paths that are relative, as in scripts/build.sh.
+# CDPATH is for paths that are relative, as in scripts/kernels/build.sh.
 cd "$TOP" || exit
 copy_tree "$TREE"
-"$TOP/scripts/build.sh" 6.12 module tour >/dev/null || exit
+"$TOP/scripts/kernels/build.sh" 6.12 module tour >/dev/null || exit
 start 16
 make_locale || exit
 check "numbers have a point where the user's have a comma" decimal_point
 check "apt's dependencies are read in any language" dependencies
 check "no variable or function alone keeps a program from being built" \
-	alone FOR_PROGRAMS scripts/build.sh 6.12 tour
-check "nor one the module" alone FOR_MODULES scripts/build.sh 6.12 module
+	alone FOR_PROGRAMS scripts/kernels/build.sh 6.12 tour
+check "nor one the module" alone FOR_MODULES scripts/kernels/build.sh 6.12 module
 check "make -j is no warning" strict_under_jobs
 check "what BASH_ENV names is not run" bash_env
 check "the umask is the scripts' own" file_mode

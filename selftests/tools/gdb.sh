@@ -69,7 +69,7 @@ break_in_nothing()
 {
 	local rc=0
 
-	BREAK=nonsense "$TOP/scripts/gdb.sh" >"$TMP/refused" 2>&1 </dev/null || rc=$?
+	BREAK=nonsense "$TOP/scripts/run/gdb.sh" >"$TMP/refused" 2>&1 </dev/null || rc=$?
 	cat "$TMP/refused"
 	[ $rc = 2 ] && ! grep -q booting "$TMP/refused" &&
 		grep -q "^mmapdemo: no function is called 'nonsense'; there are: .*mmapdemo_fault" "$TMP/refused"

@@ -43,7 +43,7 @@ stub()
 scripts()
 {
 	XDG_CACHE_HOME=$TMP PATH=$TMP/bin:$PATH bash -c "set -euo pipefail
-		. '$TOP/scripts/lib.sh'; . '$TOP/scripts/debs.sh'; . '$TOP/scripts/qemu.sh'; $1"
+		. '$TOP/scripts/lib/common.sh'; . '$TOP/scripts/lib/debs.sh'; . '$TOP/scripts/lib/qemu.sh'; $1"
 }
 
 # says_one_line PATTERN COMMAND... - it fails, and says no more than that
@@ -251,7 +251,7 @@ root_unasked()
 	stub apt-get <<<"echo \"\$*\" >>'$TMP/sudo'"
 	rm -f "$TMP/sudo"
 	SHELL=/bin/bash XDG_CACHE_HOME=$TMP PATH=$TMP/bin:$PATH script -qec \
-		". '$TOP/scripts/lib.sh'; install_packages a-package another" /dev/null </dev/null >"$TMP/said"
+		". '$TOP/scripts/lib/common.sh'; install_packages a-package another" /dev/null </dev/null >"$TMP/said"
 	rc=$?
 	rm "$TMP/bin/apt-get"
 	cat "$TMP/said"
@@ -303,7 +303,7 @@ profile_says()
 {
 	other_apt
 	XDG_CACHE_HOME=$TMP PATH=$TMP/bin:$PATH fails_saying 'this needs QEMU 9.1, and' \
-		"$TOP/scripts/profile.sh" && [ ! -e "$TMP/mmapdemo/kernels" ]
+		"$TOP/scripts/measure/profile.sh" && [ ! -e "$TMP/mmapdemo/kernels" ]
 }
 
 [ "$(id -u)" = 0 ] || skip_all "only root can take Debian's keys away from a script"

@@ -34,7 +34,7 @@ check_signing()
 {
 	local dir
 
-	dir=$("$TOP/scripts/build.sh" "$2" module)/tree/module
+	dir=$("$TOP/scripts/kernels/build.sh" "$2" module)/tree/module
 	check_guest "$1" "$2" "$3" "$dir/mmapdemo.ko" "$TMP"
 }
 

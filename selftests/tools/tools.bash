@@ -10,7 +10,7 @@
 # Sets: VERSION, the module's, and in the guest RELEASE and MODULES
 
 set -o pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../../scripts/lib/common.sh"
 export KSFT=${KSFT:-$(kselftest_source)/tools/testing/selftests}
 . "$TOP/selftests/programs/lib.sh"
 
@@ -35,7 +35,7 @@ check_guest()
 	shift 2
 	self=$(readlink -f "$0")
 	if KERNEL=$kernel MODULE=none TIMEOUT=${TIMEOUT:-1800} CMD="KSFT=$KSFT $(printf %q "$self") guest $*" \
-		"$TOP/scripts/vm.sh" </dev/null 2>"$TMP/words" | sed -u 's/^/    /'; then
+		"$TOP/scripts/guest/vm.sh" </dev/null 2>"$TMP/words" | sed -u 's/^/    /'; then
 		ktap_test_pass "$description"
 	else
 		sed 's/^/# /' "$TMP/words"

@@ -34,7 +34,7 @@ run_trace()
 	local rc=0
 
 	printf '%s' "$PROGRAM" >"$TMP/program.py"
-	printf 'its input' | CALLER=$TMP OUT=here CMD="/usr/bin/python3 $TMP/program.py" "$TOP/scripts/trace.sh" \
+	printf 'its input' | CALLER=$TMP OUT=here CMD="/usr/bin/python3 $TMP/program.py" "$TOP/scripts/measure/trace.sh" \
 		>"$TMP/said" 2>"$TMP/progress" || rc=$?
 	cat "$TMP/progress"
 	[ $rc = 3 ]
@@ -100,7 +100,7 @@ data()
 
 nothing_touched()
 {
-	OUT=$TMP/empty CMD=true "$TOP/scripts/trace.sh" </dev/null && grep -q '^no event' "$TMP/empty.txt" &&
+	OUT=$TMP/empty CMD=true "$TOP/scripts/measure/trace.sh" </dev/null && grep -q '^no event' "$TMP/empty.txt" &&
 		svg_has empty.svg 'true'
 }
 
@@ -108,7 +108,7 @@ nothing_touched()
 sigbus()
 {
 	OUT=$TMP/sigbus PARAMS=size=1M CMD=$'cd /\n/usr/bin/python3 -c "import mmap, os\nfd = os.open(\'/dev/mmapdemo\', os.O_RDWR)
-mmap.mmap(fd, 2 << 20)[1 << 20]"' "$TOP/scripts/trace.sh" </dev/null
+mmap.mmap(fd, 2 << 20)[1 << 20]"' "$TOP/scripts/measure/trace.sh" </dev/null
 	[ $? = $((128 + 7)) ] && grep -q '^sigbus: 1 for size$' "$TMP/sigbus.txt" && svg_has sigbus.svg 'SIGBUS: 1'
 }
 
@@ -135,7 +135,7 @@ newcomer()
 
 no_command()
 {
-	! OUT=$TMP/none CMD='' "$TOP/scripts/trace.sh" && [ ! -e "$TMP/none.svg" ]
+	! OUT=$TMP/none CMD='' "$TOP/scripts/measure/trace.sh" && [ ! -e "$TMP/none.svg" ]
 }
 
 start 10
