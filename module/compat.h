@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The one place that knows kernel versions. The rest of the source is written
- * in the newest kernel's idiom; this file brings older kernels up to it, and
- * goes away in-tree. Sorted by the release that made each part needed.
+ * The only file that knows kernel versions. The rest of the source is written
+ * for the newest kernel; this file adapts older ones to it, and is not needed
+ * in-tree. Sorted by the release that changed what it adapts.
  */
 #ifndef _MMAPDEMO_COMPAT_H
 #define _MMAPDEMO_COMPAT_H
@@ -31,7 +31,7 @@
 #define MMAPDEMO_FAULT_ORDER		unsigned int
 #endif
 
-#if KERNEL_BEFORE(6, 7)		/* c42d50aefd17: shrinkers became objects of their own */
+#if KERNEL_BEFORE(6, 7)		/* c42d50aefd17: shrinkers are allocated by the core */
 struct mmapdemo_shrinker {
 	struct shrinker base;
 	void *private_data;
@@ -73,7 +73,7 @@ static inline void shrinker_free(struct shrinker *shrinker)
 #define MMAPDEMO_HAVE_KUNIT_VM_MMAP
 #endif
 
-#if KERNEL_BEFORE(6, 12)	/* folio_batch; what has it is in writeback.h since */
+#if KERNEL_BEFORE(6, 12)	/* folio_batch, which writeback.h includes since */
 #include <linux/pagevec.h>
 #else
 #include <linux/writeback.h>
@@ -94,7 +94,7 @@ static inline void shrinker_free(struct shrinker *shrinker)
 #define kzalloc_obj(object)		kzalloc(sizeof(object), GFP_KERNEL)
 #endif
 
-/* .mmap_prepare is of 6.16, the vm_ops->mapped that it needs is not. */
+/* 6.16 has .mmap_prepare, but not the vm_ops->mapped that we need with it. */
 #define MMAPDEMO_HAVE_MMAP_PREPARE	(!KERNEL_BEFORE(7, 3))
 #if KERNEL_BEFORE(7, 3)
 #define zap_special_vma_range		zap_vma_ptes

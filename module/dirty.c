@@ -2,19 +2,18 @@
 /*
  * The dirty log: which pages were written since they were last cleaned.
  *
- * A page is in the log when its PG_dirty is set, and then its slot in the
- * store carries PAGECACHE_TAG_DIRTY: the flag answers for a page at once, the
- * mark lets a sync visit the dirty pages only, however large the device. Both
- * change together, under the xa_lock.
+ * A page is in the log when PG_dirty is set; its slot in the store then has
+ * PAGECACHE_TAG_DIRTY. The flag makes it cheap to test one page; the mark lets
+ * a sync visit dirty pages only, however large the device. Both change
+ * together, under the xa_lock.
  *
- * How no write is missed. A PTE of a shared mapping is writable only while its
- * page is in the log: ->page_mkwrite puts it there before the PTE turns
- * writable, and cleaning write-protects all PTEs before it takes the page out.
- * The page lock is held across either pair, so neither can fall between the
- * halves of the other. What writes through no PTE of its own (write(2), or
- * a device that was given the page by get_user_pages) marks the page after the
- * last byte has been written, not before: a page that is cleaned in between
- * enters the log again.
+ * Why no write is missed: a PTE of a shared mapping is writable only while its
+ * page is in the log. ->page_mkwrite adds the page before the PTE becomes
+ * writable; cleaning write-protects all PTEs before it removes the page. Both
+ * hold the folio lock across their two steps, so the steps cannot interleave.
+ * Writers without a PTE (write(2), or a device that got the page from
+ * get_user_pages) add the page after the last byte is written, not before: a
+ * page that is cleaned in between enters the log again.
  */
 #include <linux/rmap.h>
 #include <linux/sched.h>
@@ -23,10 +22,10 @@
 #include "trace.h"
 
 /**
- * mmapdemo_dirty_set_locked() - put a page that is in the store into the log
+ * mmapdemo_dirty_set_locked() - add a page of the store to the log
  * @store: the store
  * @folio: the page
- * @xas: has walked to its slot
+ * @xas: positioned at its slot
  *
  * Context: the xa_lock of the store is held.
  */
@@ -43,9 +42,9 @@ void mmapdemo_dirty_set_locked(struct mmapdemo_store *store,
 }
 
 /**
- * mmapdemo_dirty_drop_locked() - take a page out of the log
+ * mmapdemo_dirty_drop_locked() - remove a page from the log
  * @store: the store
- * @folio: the page, which is in the store; or was, and its slot is empty
+ * @folio: the page
  *
  * Context: the folio is locked and the xa_lock of the store is held.
  */
@@ -55,7 +54,7 @@ void mmapdemo_dirty_drop_locked(struct mmapdemo_store *store,
 	struct xarray *pages = &mmapdemo_store_mapping(store)->i_pages;
 
 	lockdep_assert_held(&pages->xa_lock);
-	/* Fully ordered: what the log's reader reads next, it reads after. */
+	/* Fully ordered: pairs with the barrier in mmapdemo_dirty_folio(). */
 	if (!folio_test_clear_dirty(folio))
 		return;
 	__xa_clear_mark(pages, folio->index, PAGECACHE_TAG_DIRTY);
@@ -63,8 +62,8 @@ void mmapdemo_dirty_drop_locked(struct mmapdemo_store *store,
 }
 
 /*
- * Apart from its caller, which seldom gets here: of each page that a munmap
- * finds dirty, it is asked whether the page is in the log.
+ * Out of line, as it is seldom reached: munmap calls mmapdemo_dirty_folio() for
+ * every dirty PTE.
  */
 static noinline bool dirty_enter(struct address_space *mapping,
 				 struct folio *folio)
@@ -89,20 +88,20 @@ static noinline bool dirty_enter(struct address_space *mapping,
  * @mapping: the store's address_space
  * @folio: a page that was written
  *
- * Who calls it: our ->page_mkwrite and write(2); the core for each dirty PTE
- * that it removes (mm/memory.c, zap_pte_range()), and whoever unpins a page
+ * Called by our ->page_mkwrite and write(2); by the core for every dirty PTE
+ * that it zaps (mm/memory.c, zap_pte_range()); and by whoever unpins a page
  * that a device wrote to (mm/gup.c, unpin_user_pages_dirty_lock()).
  *
  * Context: any; a page-table lock may be held. The page may be leaving the
  * store: then its data is gone, and there is nothing to log.
- * Return: whether the page was not in the log and now is.
+ * Return: whether this call added the page to the log.
  */
 bool mmapdemo_dirty_folio(struct address_space *mapping, struct folio *folio)
 {
 	/*
-	 * The caller wrote to the page, then we read the flag; a cleaner
-	 * clears the flag, then reads the page. Unless both sides order the
-	 * two, the write could be seen neither here nor there.
+	 * The caller wrote to the page, and we read the flag; a cleaner clears
+	 * the flag, and then reads the page. Without a barrier on each side,
+	 * both could miss the write.
 	 */
 	smp_mb();
 	return !folio_test_dirty(folio) && dirty_enter(mapping, folio);
@@ -114,9 +113,9 @@ static bool dirty_clean_folio(struct mmapdemo_store *store, struct folio *folio)
 	bool clean = false;
 
 	folio_lock(folio);
-	/* It may have been discarded, or cleaned, before we had the lock. */
+	/* It may have been discarded, or cleaned, before we locked it. */
 	if (folio->mapping == mapping && folio_test_dirty(folio)) {
-		/* First no PTE can write, then the page is clean: see above. */
+		/* Write-protect first: see the head of this file. */
 		folio_mkclean(folio);
 		xa_lock_irq(&mapping->i_pages);
 		mmapdemo_dirty_drop_locked(store, folio);
@@ -129,16 +128,16 @@ static bool dirty_clean_folio(struct mmapdemo_store *store, struct folio *folio)
 }
 
 /**
- * mmapdemo_dirty_clean() - write-protect dirty pages and take them out
+ * mmapdemo_dirty_clean() - write-protect and clean dirty pages
  * @store: the store
  * @start: first page of the range
  * @last: last page of the range, inclusive
  *
- * The next write to each of them, through whichever mapping, goes through
- * ->page_mkwrite again. Pages that get dirty behind the walk stay dirty.
+ * The next write to each, through any mapping, calls ->page_mkwrite again.
+ * Pages that become dirty behind the walk stay dirty.
  *
  * Context: process context, may sleep; takes folio locks.
- * Return: how many pages were cleaned.
+ * Return: the number of pages cleaned.
  */
 unsigned long mmapdemo_dirty_clean(struct mmapdemo_store *store,
 				   pgoff_t start, pgoff_t last)
@@ -161,7 +160,7 @@ unsigned long mmapdemo_dirty_clean(struct mmapdemo_store *store,
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_dirty_clean);
 
-/* Adds a page to the last extent, or begins a new one. Return: it fits. */
+/* Extends the last extent or starts a new one. Return: false if it is full. */
 static bool harvest_add(struct mmapdemo_harvest *h, pgoff_t pgoff,
 			unsigned int max)
 {
@@ -176,7 +175,7 @@ static bool harvest_add(struct mmapdemo_harvest *h, pgoff_t pgoff,
 	return true;
 }
 
-/* Return: whether there is room for what follows. */
+/* Return: false if the harvest is full, and the page is not in it. */
 static bool harvest_folio(struct mmapdemo_store *store,
 			  struct mmapdemo_harvest *h, struct folio *folio,
 			  unsigned int max)
@@ -184,8 +183,8 @@ static bool harvest_folio(struct mmapdemo_store *store,
 	pgoff_t pgoff = folio->index;
 
 	/*
-	 * Room first: a page that is cleaned must be in what is returned. It
-	 * is taken back if another harvest, or a discard, was faster.
+	 * Make room first: a page that is cleaned must be reported. Undo that
+	 * if another harvest, or a discard, was faster.
 	 */
 	if (!harvest_add(h, pgoff, max))
 		return false;
@@ -201,13 +200,12 @@ static bool harvest_folio(struct mmapdemo_store *store,
 /**
  * mmapdemo_dirty_harvest() - collect dirty pages as extents
  * @store: the store
- * @harvest: where to go on, and what is found; empty on entry
- * @max: most extents to find, at least 1 and at most %MMAPDEMO_HARVEST_MAX
+ * @harvest: where to start, and what is found; no extents on entry
+ * @max: limit on the extents, from 1 to %MMAPDEMO_HARVEST_MAX
  *
  * Visits dirty pages only: the cost does not depend on the size of the range.
- * With @harvest->clear a page is write-protected and cleaned as it is found, in
- * one step under its lock, so that each write is in this harvest or in a later
- * one.
+ * With @harvest->clear each page is write-protected and cleaned as it is found,
+ * in one step under its lock: every write is in this harvest or in a later one.
  *
  * Context: process context, may sleep; takes folio locks.
  */
@@ -235,10 +233,10 @@ void mmapdemo_dirty_harvest(struct mmapdemo_store *store,
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_dirty_harvest);
 
 /**
- * mmapdemo_dirty_restore() - put what was harvested back into the log
+ * mmapdemo_dirty_restore() - put harvested pages back into the log
  * @store: the store
- * @harvest: extents, of which some could not be delivered
- * @first: the first of those
+ * @harvest: the harvest
+ * @first: first extent that could not be delivered
  *
  * Context: process context, may sleep.
  */

@@ -3,9 +3,9 @@
  * The file operations other than mmap and ioctl.
  *
  * read(2) and write(2) are coherent with every mapping because they use the
- * same pages. They hold a reference on a page while they copy, and no lock
- * that ->fault takes: the user's buffer may lie in a mapping of this device,
- * its page not present, and the copy then runs our fault handler.
+ * same pages. While copying they hold a reference to a page, but no lock that
+ * ->fault takes: the user's buffer may be a mapping of this device, and then
+ * the copy may run our fault handler.
  */
 #include <linux/fs.h>
 #include <linux/highmem.h>
@@ -22,7 +22,7 @@
 /**
  * mmapdemo_open() - file_operations.open
  * @inode: the node that was opened; there may be several, made with mknod
- * @file: the new file; misc_open() has left its miscdevice in private_data
+ * @file: the new file; misc_open() has set private_data to the miscdevice
  *
  * Points the file at the one address_space that all nodes share. Every mapping
  * of the file is linked there, where a discard finds it.
@@ -38,7 +38,7 @@ static int mmapdemo_open(struct inode *inode, struct file *file)
 	file->private_data = dev;
 	file->f_mapping = mmapdemo_store_mapping(&dev->store);
 	file->f_wb_err = filemap_sample_wb_err(file->f_mapping);
-	/* Reading never waits: preadv2(2) may ask for that, with RWF_NOWAIT. */
+	/* Reads never wait, so preadv2(2) may pass RWF_NOWAIT. */
 	file->f_mode |= FMODE_NOWAIT;
 	return 0;
 }
@@ -56,8 +56,8 @@ static int mmapdemo_release(struct inode *inode, struct file *file)
  * @whence: SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA or SEEK_HOLE
  *
  * Context: process context, may sleep.
- * Return: the new position; -EINVAL: it would be negative, or @whence is none of
- * these; -ENXIO: as mmapdemo_store_seek().
+ * Return: the new position; -EINVAL: it would be out of range, or @whence is
+ * unknown; -ENXIO: as mmapdemo_store_seek().
  */
 static loff_t mmapdemo_llseek(struct file *file, loff_t offset, int whence)
 {
@@ -76,7 +76,7 @@ static loff_t mmapdemo_llseek(struct file *file, loff_t offset, int whence)
 	return offset;
 }
 
-/* How much of @count bytes at @pos lies in @pos's page and below @size. */
+/* Return: how many of @count bytes at @pos are in its page and below @size. */
 static size_t chunk_len(loff_t pos, size_t count, loff_t size)
 {
 	size_t len = min_t(size_t, count, PAGE_SIZE - offset_in_page(pos));
@@ -85,10 +85,10 @@ static size_t chunk_len(loff_t pos, size_t count, loff_t size)
 }
 
 /*
- * Copies up to the byte that cannot be written: a copy by itself may stop some
- * bytes before it (arm64), so it goes on until nothing is copied, as
- * copy_page_to_iter() does. Without copy_to_iter()'s check: that is for objects
- * of the slab. Return: bytes copied.
+ * Copies up to the first byte that cannot be written. A single copy may stop
+ * some bytes short of it (arm64), so repeat until nothing more is copied, as
+ * copy_page_to_iter() does. The check of copy_to_iter() is for slab objects.
+ * Return: bytes copied.
  */
 static size_t copy_writable(struct folio *folio, size_t offset, size_t len,
 			    struct iov_iter *to)
@@ -105,18 +105,18 @@ static size_t copy_writable(struct folio *folio, size_t offset, size_t len,
 }
 
 /*
- * Copies up to @len bytes of *@folio, the page at @pos or NULL for a hole, to the
- * user. Return: how many, which is less after a fault on the user's side;
- * -EIO: the page is poisoned.
+ * Copies up to @len bytes of *@folio, the page at @pos or NULL for a hole, to
+ * the user. Return: bytes copied, fewer if the user's buffer faults; -EIO: the
+ * page is poisoned.
  */
 static __always_inline ssize_t
 read_chunk(struct mmapdemo_store *store, struct folio **folio, loff_t pos,
 	   size_t len, struct iov_iter *to)
 {
 	/*
-	 * A hole reads as zeros, and stays a hole. Like tmpfs, which finds the
-	 * copy faster than clear_user(): that can also stop at another byte, if
-	 * the user's buffer ends in the middle (arm64).
+	 * A hole reads as zeros, and stays a hole. Copy from the zero page, as
+	 * tmpfs does: that is faster than clear_user(), which may also stop at
+	 * another byte if the user's buffer ends early (arm64).
 	 */
 	if (!*folio)
 		return user_backed_iter(to) ?
@@ -125,15 +125,15 @@ read_chunk(struct mmapdemo_store *store, struct folio **folio, loff_t pos,
 
 	if (unlikely(folio_test_hwpoison(*folio)))
 		return -EIO;
-	/* What was written through a user mapping must be seen. */
+	/* Make writes through user mappings visible here. */
 	if (mapping_writably_mapped(mmapdemo_store_mapping(store)))
 		flush_dcache_folio(*folio);
 	return copy_writable(*folio, offset_in_page(pos), len, to);
 }
 
 /*
- * Copies up to the byte that cannot be read: a copy by itself may stop some
- * bytes before it (arm64, i386). Return: bytes copied.
+ * Copies up to the first byte that cannot be read; a single copy may stop some
+ * bytes short of it (arm64, i386). Return: bytes copied.
  */
 static size_t copy_readable(struct folio *folio, size_t offset, size_t len,
 			    struct iov_iter *from)
@@ -151,8 +151,9 @@ static size_t copy_readable(struct folio *folio, size_t offset, size_t len,
 }
 
 /*
- * The page at @pos, which was a hole, with a reference; -EFAULT: of @len bytes
- * none can be read, and nothing was made; -ENOSPC; -ENOMEM.
+ * Makes a page for the hole at @pos. Return: the page, with a reference for the
+ * caller; -EFAULT: none of @len bytes can be read, and no page was made;
+ * -ENOSPC; -ENOMEM.
  */
 static struct folio *write_hole(struct mmapdemo_store *store, loff_t pos,
 				size_t len, struct iov_iter *from)
@@ -168,9 +169,9 @@ static struct folio *write_hole(struct mmapdemo_store *store, loff_t pos,
 }
 
 /*
- * Copies up to @len bytes from the user into *@folio, the page at @pos, making it
- * if it is a hole. Return: how many, which is less after a fault on the user's
- * side; -EIO, and as write_hole().
+ * Copies up to @len bytes from the user into *@folio, the page at @pos, which
+ * is made if it is a hole. Return: bytes copied, fewer if the user's buffer
+ * faults; -EIO: the page is poisoned; or as write_hole().
  */
 static __always_inline ssize_t
 write_chunk(struct mmapdemo_store *store, struct folio **folio, loff_t pos,
@@ -188,9 +189,8 @@ write_chunk(struct mmapdemo_store *store, struct folio **folio, loff_t pos,
 	if (unlikely(folio_test_hwpoison(*folio)))
 		return -EIO;
 	/*
-	 * Only a reference is held. If the page is discarded now, or was since
-	 * it was looked up, the bytes go with it, as if written a moment
-	 * earlier.
+	 * A reference is enough: the inode's lock, which is held, keeps discard
+	 * and resize out, and the page in the store.
 	 */
 	copied = copy_readable(*folio, offset_in_page(pos), len, from);
 	flush_dcache_folio(*folio);
@@ -211,8 +211,8 @@ static size_t iocb_chunk(const struct kiocb *iocb, const struct iov_iter *iter,
 }
 
 /*
- * Copies the next chunk from or to @folio, or NULL for a hole, and drops its
- * reference. Return: 0; or why that was the last one: -EFAULT, and as @copy.
+ * Copies the next chunk to or from @folio, or NULL for a hole, and drops its
+ * reference. Return: 0 to go on; or why to stop: -EFAULT, or an error of @copy.
  */
 static __always_inline int copy_chunk(struct mmapdemo_store *store,
 				      struct folio *folio, struct kiocb *iocb,
@@ -221,7 +221,7 @@ static __always_inline int copy_chunk(struct mmapdemo_store *store,
 	size_t len = iocb_chunk(iocb, iter, store);
 	ssize_t copied = 0;
 
-	/* Nothing at the end of the device, which may have moved just now. */
+	/* 0 at the end of the device, which may just have moved. */
 	if (len)
 		copied = copy(store, &folio, iocb->ki_pos, len, iter);
 	if (folio)
@@ -233,8 +233,8 @@ static __always_inline int copy_chunk(struct mmapdemo_store *store,
 }
 
 /*
- * Copies page by page, as far as the user's buffer and the device reach, looking
- * up a batch of pages at a time.
+ * Copies page by page, up to the end of the buffer or of the device, and looks
+ * pages up in batches.
  */
 static __always_inline int copy_run(struct mmapdemo_store *store,
 				    struct kiocb *iocb, struct iov_iter *iter,
@@ -254,7 +254,7 @@ static __always_inline int copy_run(struct mmapdemo_store *store,
 		if (!nr)
 			folios[nr++] = NULL;
 		for (i = 0; i < nr; i++) {
-			/* Not so after an error, nor behind a new end. */
+			/* Stop on error, or if the device shrank. */
 			if (!err && iocb->ki_pos >> PAGE_SHIFT == pgoff + i)
 				err = copy_chunk(store, folios[i], iocb, iter,
 						 copy);
@@ -268,7 +268,7 @@ static __always_inline int copy_run(struct mmapdemo_store *store,
 	return err;
 }
 
-/* The two of them out of line: their arrays would cost each short call. */
+/* Out of line, as their array on the stack would slow down short calls. */
 static noinline int read_run(struct mmapdemo_store *store, struct kiocb *iocb,
 			     struct iov_iter *to)
 {
@@ -282,8 +282,8 @@ static noinline int write_run(struct mmapdemo_store *store, struct kiocb *iocb,
 }
 
 /*
- * Inlined with what it calls known, so that a page costs no indirect call.
- * Return: bytes copied, or why there are none.
+ * Inlined, so that @copy and @run are constants and cost no indirect call.
+ * Return: bytes copied; if there are none, 0 or an error of @run.
  */
 static __always_inline ssize_t
 copy_iter(struct kiocb *iocb, struct iov_iter *iter, copy_fn copy,
@@ -321,9 +321,9 @@ static ssize_t mmapdemo_read_iter(struct kiocb *iocb, struct iov_iter *to)
  * @iocb: file and position; the position moves
  * @from: where the bytes come from
  *
- * Writes exclude each other by the inode's lock, as writes to a file do. There
- * is no O_SYNC step: the bytes are where they stay, and a sync would take the
- * pages out of the dirty log before anybody has read it.
+ * The inode's lock serialises writes, as it does for a file. There is no O_SYNC
+ * step: there is no backing store to sync to but these pages, and a sync would
+ * clean them before anybody has read the dirty log.
  *
  * Context: process context, may sleep and fault.
  * Return: bytes written, short at the end of the device or the pool's cap;
@@ -335,7 +335,7 @@ static ssize_t mmapdemo_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	struct inode *inode = mmapdemo_device(iocb->ki_filp)->store.inode;
 	ssize_t ret;
 
-	/* A hole needs a page, and that may have to be waited for. */
+	/* Filling a hole may have to wait for a page. */
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EOPNOTSUPP;
 
@@ -352,8 +352,8 @@ static ssize_t mmapdemo_write_iter(struct kiocb *iocb, struct iov_iter *from)
  * mmapdemo_fsync() - file_operations.fsync: fsync(2) and msync(MS_SYNC)
  * @file: an open /dev/mmapdemo
  * @start: first byte of the range
- * @end: last byte of it, inclusive
- * @datasync: no matter
+ * @end: last byte of the range, inclusive
+ * @datasync: ignored
  *
  * Context: process context, may sleep.
  * Return: 0.
@@ -366,7 +366,7 @@ static int mmapdemo_fsync(struct file *file, loff_t start, loff_t end,
 	return 0;
 }
 
-/* What the two have in common, which is all but the way mmap(2) is served. */
+/* All but the operation that serves mmap(2). */
 #define MMAPDEMO_FOPS							\
 	/* Pins the module while a file is open, and so while a VMA exists. */ \
 	.owner		= THIS_MODULE,					\
@@ -375,7 +375,7 @@ static int mmapdemo_fsync(struct file *file, loff_t start, loff_t end,
 	.llseek		= mmapdemo_llseek,				\
 	.read_iter	= mmapdemo_read_iter,				\
 	.write_iter	= mmapdemo_write_iter,				\
-	/* Copies: a page in a pipe is one that a discard must leave behind. */ \
+	/* Copies: the pool could not reuse a page that sits in a pipe. */ \
 	.splice_read	= copy_splice_read,				\
 	.splice_write	= iter_file_splice_write,			\
 	.fsync		= mmapdemo_fsync,				\
@@ -398,10 +398,10 @@ static const struct file_operations mmapdemo_fops_prepare = {
 
 /**
  * mmapdemo_fops_with() - choose the file operations
- * @hook: which of them is to serve mmap(2)
+ * @hook: the operation that serves mmap(2)
  *
  * Context: any.
- * Return: what the device is registered with.
+ * Return: the file operations to register the device with.
  */
 const struct file_operations *mmapdemo_fops_with(enum mmapdemo_mmap_hook hook)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ioctls: each decodes and checks what the user passed, and leaves the work
- * to the store or the dirty log. No lock that ->fault takes is held while user
- * memory is accessed: the argument may lie in a mapping of this device.
+ * The ioctls. Each checks its argument and leaves the work to the store or the
+ * dirty log. None accesses user memory under a lock that ->fault takes: the
+ * argument may be in a mapping of this device.
  */
 #include <linux/fs.h>
 #include <linux/overflow.h>
@@ -42,7 +42,7 @@ static int ioctl_resize(struct mmapdemo_device *dev, void __user *argp)
 	    arg.size > MMAPDEMO_SIZE_MAX)
 		return -EINVAL;
 
-	/* Against write(2), which checks the size once per page. */
+	/* Exclude write(2), which checks the size once per page. */
 	inode_lock(store->inode);
 	err = inode_newsize_ok(store->inode, arg.size);
 	if (!err)
@@ -65,7 +65,7 @@ static int ioctl_discard(struct mmapdemo_device *dev, void __user *argp)
 	    check_add_overflow(arg.start, arg.len, &end))
 		return -EINVAL;
 
-	/* Not in the middle of a write(2), nor of a resize, as with a file. */
+	/* Exclude write(2) and resize, as for a file. */
 	inode_lock(store->inode);
 	if (end <= i_size_read(store->inode)) {
 		mmapdemo_store_discard(store, arg.start >> PAGE_SHIFT,
@@ -76,7 +76,7 @@ static int ioctl_discard(struct mmapdemo_device *dev, void __user *argp)
 	return err;
 }
 
-/* Return: how many of them could be written. */
+/* Return: the number of extents that could be written. */
 static unsigned int extents_to_user(const struct mmapdemo_harvest *harvest,
 				    struct mmapdemo_extent __user *to)
 {
@@ -95,10 +95,10 @@ static unsigned int extents_to_user(const struct mmapdemo_harvest *harvest,
 }
 
 /*
- * Harvests [@arg->start, @end) into the user's array, a part at a time, and
- * moves @arg along. A page must not fall out of the log unseen: what was
- * cleaned and cannot be delivered is put back, and what was delivered before
- * is reported rather than the error.
+ * Harvests [@arg->start, @end) into the user's array, in batches, and advances
+ * @arg. No page may leave the log unreported: pages that were cleaned and
+ * cannot be delivered go back, and if others have been delivered before, those
+ * are reported instead of the error.
  */
 static int dirty_log_harvest(struct mmapdemo_store *store,
 			     struct mmapdemo_harvest *harvest,
@@ -151,7 +151,7 @@ static int ioctl_dirty_log(struct mmapdemo_device *dev, void __user *argp,
 	if (arg.flags & MMAPDEMO_DIRTY_LOG_CLEAR && !writable)
 		return -EBADF;
 
-	/* What cannot be written must be found out before a page is cleaned. */
+	/* Make sure that @argp is writable before a page is cleaned. */
 	if (copy_to_user(argp, &arg, sizeof(arg)))
 		return -EFAULT;
 
@@ -166,14 +166,14 @@ static int ioctl_dirty_log(struct mmapdemo_device *dev, void __user *argp,
 }
 
 /**
- * mmapdemo_ioctl() - file_operations.unlocked_ioctl; and .compat_ioctl, as no
+ * mmapdemo_ioctl() - file_operations.unlocked_ioctl, and .compat_ioctl: no
  * struct differs
  * @file: an open /dev/mmapdemo
  * @cmd: see uapi/mmapdemo.h
  * @arg: user pointer to the command's struct
  *
  * Context: process context, may sleep and fault.
- * Return: 0; -ENOTTY: no such command; and see uapi/mmapdemo.h.
+ * Return: 0; -ENOTTY: unknown command; others: see uapi/mmapdemo.h.
  */
 long mmapdemo_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {

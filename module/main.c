@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The device: what exists while the module is loaded, made in the order in
- * which it is used, and unmade in the reverse.
+ * The device: set up when the module is loaded, and torn down, in reverse
+ * order, when it is unloaded.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -55,9 +55,9 @@ err_store_module:
 }
 
 /*
- * Runs with no file open: each holds a reference on the module, and so does
- * each VMA through its file. Pages may still be pinned, or sit in a pipe; those
- * are left to whoever holds them, and need nothing of ours any more.
+ * No file is open now: each holds a reference to the module, and so does each
+ * VMA through its file. Pages may still be pinned, or sit in a pipe: they are
+ * left to whoever holds them, and need nothing of ours any more.
  */
 static void __exit mmapdemo_exit(void)
 {

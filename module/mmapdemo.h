@@ -3,28 +3,27 @@
  * mmapdemo - how a driver serves mmap(2)
  *
  * /dev/mmapdemo is a sparse array of pages in memory. A mapping of it behaves
- * as a mapping of a tmpfs file of the same size does: pages come into being,
- * zero-filled, on first touch; every process sees the same ones; the first
- * write to each after it was cleaned is recorded in the dirty log.
+ * like a mapping of a tmpfs file of the same size: pages are allocated,
+ * zero-filled, on first touch, and shared by all processes. The dirty log
+ * records the first write to each page after it was last cleaned.
  *
- * The objects, and who owns whom:
+ * The objects and their owners:
  *
  *   struct mmapdemo_device      one; lives as long as the module
  *    |-- struct mmapdemo_store  pgoff -> page; owns an inode of its own, whose
  *    |    `-- struct inode      address_space holds the pages (->i_pages) and
  *    |                          knows every VMA that maps them (->i_mmap)
- *    `-- struct mmapdemo_pool   where pages come from and go back to; a cap,
- *         `-- per-CPU caches    a cache per CPU, a shrinker
+ *    `-- struct mmapdemo_pool   supplies pages and takes them back; has a cap,
+ *         `-- per-CPU caches    a cache per CPU, and a shrinker
  *
- * A page belongs to the pool, to the store, or - between a pool_get and the
- * store's taking it, or a removal and the pool's taking it back - to the code
- * that moves it: each hands over its one reference. Page tables, pinners and
- * pipes hold references of their own on top, and may outlive ours.
+ * One reference to each page is ours; whoever holds it owns the page: the
+ * pool, the store, or the code that moves the page from one to the other. Page
+ * tables, pins and pipes hold further references, which may outlive ours.
  *
- * A first store instruction to a fresh page of a shared mapping:
+ * The first write to a hole through a shared mapping:
  *
  *   user          core (mm/memory.c)        vma.c          store.c    pool.c
- *    | store ------>|
+ *    | write ------>|
  *    |              | do_shared_fault
  *    |              |---- ->fault ----------->|
  *    |              |                         |-- make --->|
@@ -35,27 +34,26 @@
  *    |              |<--- locked page --------|<- locked --|
  *    |              | unlock
  *    |              |---- ->page_mkwrite ---->|
- *    |              |                         | lock, still ours?
- *    |              |                         | already dirty: nothing to do
+ *    |              |                         | lock, still in the store?
+ *    |              |                         | in the log already
  *    |              |<--- locked page --------|
  *    |              | finish_fault: PTE writable
  *    |<-------------| unlock
  *
  * Lock order, outermost first:
  *
- *   inode_lock                write(2) and discard, against each other
+ *   inode_lock                serialises write(2), discard and resize
  *    mmap_lock or VMA lock    the core, around ->mmap, ->fault, ->page_mkwrite
  *     invalidate_lock         shared: a page enters the store;
  *                             exclusive: pages leave it, or the cap is hit
- *      folio lock             the page stays where it is, and stays as clean
- *                             or as dirty as it is
+ *      folio lock             the page stays in its slot, and is not cleaned
  *       i_mmap_rwsem, PTL     the core, in zap and in rmap walks
  *        i_pages.xa_lock      irq-safe: slots, marks and counts of the store
- *      cache.lock             a CPU's spare pages
- *       pool.lock             everybody's spare pages
+ *      cache.lock             the spare pages of one CPU
+ *       pool.lock             the spare pages that no CPU caches
  *
- * No lock that ->fault takes is ever held while user memory is accessed: the
- * user's buffer may lie in a mapping of this very device.
+ * Never access user memory under a lock that ->fault takes: the user's buffer
+ * may be a mapping of this very device.
  */
 #ifndef _MMAPDEMO_H
 #define _MMAPDEMO_H
@@ -77,15 +75,15 @@ struct shrinker;
 
 /**
  * struct mmapdemo_pool - a bounded supply of zeroed pages
- * @cap: the most pages that the pool may hold, those in the store included
- * @nr_held: pages taken from the system and not given back to it
- * @nr_forgotten: pages given up because somebody else still used them
+ * @cap: limit on @nr_held
+ * @nr_held: pages allocated and not yet freed, those in the store included
+ * @nr_forgotten: pages given up: in use by others, poisoned or mlocked
  * @lock: protects @free and @nr_free
  * @free: pages that no CPU caches, linked by folio->lru
- * @nr_free: length of @free; changes under @lock, by WRITE_ONCE() for those who
- *	     count without it
+ * @nr_free: length of @free; written under @lock, with WRITE_ONCE() for
+ *	     lockless readers
  * @caches: per-CPU lists in front of @free
- * @shrinker: gives @free and @caches back under memory pressure
+ * @shrinker: frees spare pages under memory pressure
  */
 struct mmapdemo_pool {
 	unsigned long cap;
@@ -110,7 +108,7 @@ unsigned long mmapdemo_pool_shrink(struct mmapdemo_pool *pool,
 /**
  * struct mmapdemo_store - the backing store: a page for each touched pgoff
  * @pool: where its pages come from
- * @inode: its address_space is the store, its i_size the size of the device
+ * @inode: its address_space holds the pages, its i_size is the device's size
  * @nr_dirty: pages in the dirty log; protected by the xa_lock of i_pages
  */
 struct mmapdemo_store {
@@ -144,13 +142,13 @@ mmapdemo_store_mapping(const struct mmapdemo_store *store)
 	return store->inode->i_mapping;
 }
 
-/* The first pgoff past the end; may change at once unless locked. */
+/* The first pgoff past the end; stable under inode_lock or invalidate_lock. */
 static inline pgoff_t mmapdemo_store_end(const struct mmapdemo_store *store)
 {
 	return i_size_read(store->inode) >> PAGE_SHIFT;
 }
 
-/* The dirty log: marks in the store, one per page. */
+/* The dirty log: a mark on each written page of the store. */
 bool mmapdemo_dirty_folio(struct address_space *mapping, struct folio *folio);
 void mmapdemo_dirty_set_locked(struct mmapdemo_store *store,
 			       struct folio *folio, struct xa_state *xas);
@@ -163,12 +161,12 @@ unsigned long mmapdemo_dirty_clean(struct mmapdemo_store *store,
 
 /**
  * struct mmapdemo_harvest - a walk over the dirty log
- * @next: first page that was not looked at yet; moves
+ * @next: first page that was not visited yet; advances
  * @last: last page of the range, inclusive
  * @clear: clean each page that is returned
- * @start: of the extents: first page
- * @nr_pages: of the extents: how many pages follow each other
- * @nr: extents found
+ * @start: first page of each extent
+ * @nr_pages: length of each extent
+ * @nr: number of extents
  */
 struct mmapdemo_harvest {
 	pgoff_t next;
@@ -186,8 +184,8 @@ void mmapdemo_dirty_restore(struct mmapdemo_store *store,
 			    unsigned int first);
 
 /**
- * struct mmapdemo_device - what /dev/mmapdemo is made of
- * @misc: its registration; file->private_data of every open file leads here
+ * struct mmapdemo_device - the state of /dev/mmapdemo
+ * @misc: its registration
  * @pool: its pages
  * @store: its contents
  * @debugfs: directory of its statistics
@@ -226,9 +224,9 @@ enum mmapdemo_mmap_hook mmapdemo_param_mmap_hook(void);
 enum mmapdemo_fault_mode mmapdemo_param_fault_mode(void);
 unsigned long mmapdemo_param_fault_around(void);
 /*
- * The largest device: all of it can be mapped. A 64-bit kernel allows what it
- * allows of files; of a character device a 32-bit one maps no more than an
- * unsigned long of bytes (mm/mmap.c, file_mmap_ok()).
+ * The largest device that can be mapped as a whole. A 64-bit kernel has the
+ * same limit as for files; a 32-bit kernel maps a character device up to
+ * ULONG_MAX (mm/mmap.c, file_mmap_ok()).
  */
 #define MMAPDEMO_SIZE_MAX \
 	round_down((u64)(BITS_PER_LONG == 64 ? MAX_LFS_FILESIZE : ULONG_MAX), PAGE_SIZE)
@@ -244,23 +242,23 @@ int mmapdemo_fault_mode_set(const char *val);
 enum mmapdemo_stat {
 	STAT_MMAP,		/* mappings made by mmap(2) */
 	STAT_VMA_OPEN,		/* VMAs copied: fork, split, mremap */
-	STAT_VMA_CLOSE,		/* VMAs that went away */
+	STAT_VMA_CLOSE,		/* VMAs closed */
 	STAT_FAULT_READ,	/* ->fault for a read */
 	STAT_FAULT_WRITE,	/* ->fault for a shared write */
 	STAT_FAULT_COW,		/* ->fault for a private write */
 	STAT_MAP_PAGES,		/* read faults served by ->map_pages alone */
-	STAT_INSERTED,		/* PTEs that fault_mode=insert put in */
+	STAT_INSERTED,		/* PTEs set by fault_mode=insert */
 	STAT_MKWRITE,		/* ->page_mkwrite */
 	STAT_SIGBUS_SIZE,	/* faults past the end */
 	STAT_SIGBUS_CAP,	/* faults with the pool at its cap */
 	STAT_SIGBUS_POISON,	/* faults on a poisoned page */
 	STAT_DIRTIED,		/* pages that entered the dirty log */
 	STAT_CLEANED,		/* pages that a sync took out of it */
-	STAT_DISCARDED,		/* pages that a discard removed */
-	STAT_POOL_ALLOCATED,	/* pages taken from the system */
-	STAT_POOL_FREED,	/* pages given back to the system */
-	STAT_POOL_RECYCLED,	/* pages used again */
-	STAT_POOL_ZEROED,	/* recycled pages zeroed for it */
+	STAT_DISCARDED,		/* pages removed by discard or resize */
+	STAT_POOL_ALLOCATED,	/* pages allocated */
+	STAT_POOL_FREED,	/* pages freed, or left to others */
+	STAT_POOL_RECYCLED,	/* used pages handed out again */
+	STAT_POOL_ZEROED,	/* recycled pages that were zeroed */
 	MMAPDEMO_NR_STATS
 };
 
@@ -270,7 +268,7 @@ struct mmapdemo_stats {
 
 DECLARE_PER_CPU(struct mmapdemo_stats, mmapdemo_stats);
 
-/* One instruction on the local CPU's line: nothing bounces between CPUs. */
+/* One instruction, on a cache line of the local CPU: nothing bounces. */
 static inline void mmapdemo_stat_add(enum mmapdemo_stat stat, unsigned long n)
 {
 	this_cpu_add(mmapdemo_stats.count[stat], n);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Module parameters. Each is checked when it is set, at insmod and, where it
- * is writable, at run time: a bad value fails with EINVAL, says in one line
+ * Module parameters. Each is checked when it is set, at insmod and, if it is
+ * writable, at run time: a bad value fails with EINVAL, logs one line that says
  * what is allowed, and changes nothing.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -20,8 +20,8 @@
  * struct size_param - a parameter in bytes
  * @name: as the user writes it
  * @max: the largest value; the smallest is the page size
- * @power_of_2: whether only powers of two will do, or any multiple of the page
- * @value: the value in bytes; 0: not given
+ * @power_of_2: whether it must be a power of two, not just a multiple of a page
+ * @value: the value in bytes; 0: not set
  */
 struct size_param {
 	const char *name;
@@ -46,9 +46,9 @@ static struct size_param param_fault_around = {
 /**
  * struct word_param - a parameter that is one of a few words
  * @name: as the user writes it
- * @words: what may be given, in the order of the enum that the code uses
- * @nr: how many of them this kernel can serve, from the first one on
- * @value: index of the chosen one
+ * @words: the valid words, in the order of the enum that the code uses
+ * @nr: how many of @words, from the first one on, this kernel supports
+ * @value: index of the current one
  */
 struct word_param {
 	const char *name;
@@ -75,14 +75,14 @@ static struct word_param param_mmap_hook = {
 
 /**
  * mmapdemo_parse_size() - parse bytes with an optional suffix
- * @str: a number in the notation of C, then one of K, M, G, T, P, E (powers of
- *	 1024) in either case or nothing; blanks behind it do not matter
+ * @str: a number in C notation, and at most one of K, M, G, T, P, E (powers of
+ *	 1024), in either case; blanks at the end are ignored
  * @size: receives the value in bytes
  *
- * memparse() reads the same, but lets a number that does not fit wrap around.
+ * memparse() reads the same format, but wraps around on overflow.
  *
  * Context: any.
- * Return: 0; -EINVAL: not of this form; -ERANGE: 2^64 or more.
+ * Return: 0; -EINVAL: not in this format; -ERANGE: 2^64 or more.
  */
 int mmapdemo_parse_size(const char *str, u64 *size)
 {
@@ -103,7 +103,7 @@ int mmapdemo_parse_size(const char *str, u64 *size)
 	if (suffix)
 		number[strlen(number) - 1] = '\0';
 
-	/* kstrtoull() takes a sign, which a size does not have. */
+	/* kstrtoull() would accept a sign. */
 	if (!isdigit(*number))
 		return -EINVAL;
 	err = kstrtoull(number, 0, &value);
@@ -179,7 +179,7 @@ static const struct kernel_param_ops word_param_ops = {
 };
 
 #if IS_ENABLED(CONFIG_KUNIT)
-/* What writing the parameter does, for the suites. */
+/* For the KUnit suites: what a write to the parameter does. */
 int mmapdemo_fault_mode_set(const char *val)
 {
 	return word_param_choose(&param_fault_mode, val);
@@ -193,16 +193,16 @@ u64 mmapdemo_param_size(void)
 	return param_size.value;
 }
 
-/* Cap of the pool in bytes; called once, with all parameters parsed. */
+/* Cap of the pool in bytes; called once, after all parameters are parsed. */
 u64 mmapdemo_param_pool_size(void)
 {
-	/* What sysfs shows from now on, too. */
+	/* Store it, so that sysfs shows it. */
 	if (!param_pool_size.value)
 		param_pool_size.value = param_size.value;
 	return param_pool_size.value;
 }
 
-/* Which file operation serves mmap(2); called once, with all parsed. */
+/* The file operation that serves mmap(2); called once, like the above. */
 enum mmapdemo_mmap_hook mmapdemo_param_mmap_hook(void)
 {
 	return param_mmap_hook.value;
@@ -222,12 +222,12 @@ unsigned long mmapdemo_param_fault_around(void)
 }
 
 module_param_cb(size, &size_param_ops, &param_size, 0444);
-MODULE_PARM_DESC(size, "size of the device in bytes, with K/M/G (default 64M)");
+MODULE_PARM_DESC(size, "size of the device, in bytes or with a K, M, G suffix (default 64M)");
 module_param_cb(pool_size, &size_param_ops, &param_pool_size, 0444);
-MODULE_PARM_DESC(pool_size, "cap on the memory of the page pool (default: size)");
+MODULE_PARM_DESC(pool_size, "memory limit of the page pool (default: size)");
 module_param_cb(fault_mode, &word_param_ops, &param_fault_mode, 0644);
-MODULE_PARM_DESC(fault_mode, "map_pages (default) or insert; for new mappings");
+MODULE_PARM_DESC(fault_mode, "how new mappings fill page tables: map_pages (default) or insert");
 module_param_cb(fault_around, &size_param_ops, &param_fault_around, 0644);
-MODULE_PARM_DESC(fault_around, "fault_mode=insert: bytes mapped per read fault (default 64K, or a page)");
+MODULE_PARM_DESC(fault_around, "fault_mode=insert: bytes mapped per read fault (default 64K, at least a page)");
 module_param_cb(mmap_hook, &word_param_ops, &param_mmap_hook, 0444);
-MODULE_PARM_DESC(mmap_hook, "mmap (default) or, from Linux 7.3 on, mmap_prepare");
+MODULE_PARM_DESC(mmap_hook, "file operation that serves mmap(2): mmap (default) or, since Linux 7.3, mmap_prepare");

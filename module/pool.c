@@ -2,19 +2,17 @@
 /*
  * The page pool.
  *
- * A driver keeps a pool when its pages are special: bounded in number, slow to
- * come by, or owned by hardware. This one is bounded. It takes pages from the
- * system in batches, hands them out zeroed one at a time from a cache of the
- * local CPU, takes them back, and returns what it does not need when the
- * system is short of memory.
+ * A driver keeps a pool when its pages are special: limited in number, slow to
+ * get, or owned by hardware. This pool is limited. It allocates pages in
+ * batches, hands them out zeroed, one at a time, from a per-CPU cache, takes
+ * them back, and frees spare ones under memory pressure.
  *
- * The cap counts every page that the pool has taken and not given back, those
- * in the store included. Pages that sit in another CPU's cache count as well,
- * so at the cap all caches are drained before the answer is "no".
+ * The cap limits all pages that are allocated and not yet freed, those in the
+ * store and in the CPUs' caches included. So at the cap all caches are drained
+ * before a get fails.
  *
- * Pages on the pool's lists have a reference count of 1, the pool's. Nobody
- * else may hold one, or the next owner's data would be open to a stranger:
- * see mmapdemo_pool_put().
+ * A page on the pool's lists has one reference, the pool's. Whoever else held
+ * one could read what the next owner stores: see mmapdemo_pool_put().
  */
 #include <linux/highmem.h>
 #include <linux/list.h>
@@ -24,26 +22,25 @@
 
 #include "mmapdemo.h"
 
-/* Pages per trip to the system, and the most that move between two lists. */
+/* Pages to allocate, or to move between two lists, at a time. */
 #define POOL_BATCH	16
-/* A CPU keeps up to this many: a batch to take from, and one to put into. */
+/* Limit of a CPU's cache: a batch to take from, and one to put into. */
 #define CACHE_MAX	(2 * POOL_BATCH)
 
 /*
- * While a page is the pool's, folio->private says whether it still holds what
- * its last user wrote. Fresh pages come zeroed from the allocator, which on a
- * kernel with init_on_alloc does so anyway: nothing is ever zeroed twice.
+ * folio->private of a spare page tells whether it still holds its last user's
+ * data. Fresh pages come zeroed from the allocator, which does so anyway with
+ * init_on_alloc: no page is zeroed twice.
  */
 #define POOL_STALE	((void *)1)
 
 /**
  * struct mmapdemo_cache - spare pages of one CPU
- * @lock: protects the rest. A spinlock, not just preemption off, so that a
- *	  CPU that finds the pool at its cap can take what others cache.
- * @pages: linked by folio->lru, the last one put first, while its lines are
- *	   still in the CPU's own caches
- * @nr: length of @pages; changes under @lock, by WRITE_ONCE() for those who
- *	count without it
+ * @lock: protects the rest. A spinlock, not just preemption off, so that a CPU
+ *	  at the cap can drain the others' caches.
+ * @pages: linked by folio->lru; last in, first out, while still cache-hot
+ * @nr: length of @pages; written under @lock, with WRITE_ONCE() for lockless
+ *	readers
  */
 struct mmapdemo_cache {
 	/* protects pages and nr */
@@ -83,7 +80,7 @@ static void pool_splice(struct mmapdemo_pool *pool, struct list_head *list,
 	spin_unlock(&pool->lock);
 }
 
-/* Takes up to @max pages off the free list. Return: how many. */
+/* Moves up to @max pages from the free list to @list. Return: how many. */
 static unsigned long pool_unsplice_locked(struct mmapdemo_pool *pool,
 					  struct list_head *list,
 					  unsigned long max)
@@ -112,9 +109,9 @@ static unsigned long pool_unsplice(struct mmapdemo_pool *pool,
 }
 
 /*
- * Puts a page into the local cache, and what that overflows into the free
- * list. The CPU may change under us: then the page lands in the cache of the
- * CPU that we were on, which the lock makes safe and nobody minds.
+ * Puts a page into the local cache, which gives a batch to the free list when
+ * it overflows. If we migrate, the page goes to the cache of the previous CPU:
+ * harmless, as its lock is held.
  */
 static void cache_give(struct mmapdemo_pool *pool, struct folio *folio)
 {
@@ -126,7 +123,7 @@ static void cache_give(struct mmapdemo_pool *pool, struct folio *folio)
 	list_add(&folio->lru, &cache->pages);
 	nr = cache->nr + 1;
 	if (nr > CACHE_MAX) {
-		/* The tail has been there longest: it is the coldest. */
+		/* The tail is the coldest. */
 		for (i = 0; i < POOL_BATCH; i++)
 			list_move(cache->pages.prev, &surplus);
 		pool_splice(pool, &surplus, POOL_BATCH);
@@ -137,9 +134,9 @@ static void cache_give(struct mmapdemo_pool *pool, struct folio *folio)
 }
 
 /*
- * Empties every CPU's cache into the free list. Under both locks, so that a
- * page is always on one list or the other for whoever looks at them in the same
- * order: two that drain at once must not both come away with nothing.
+ * Moves the pages of all caches to the free list. Holds both locks, so that a
+ * page is always on one of the lists: otherwise two CPUs that drain at once
+ * could both find nothing.
  */
 static void pool_drain(struct mmapdemo_pool *pool)
 {
@@ -156,7 +153,7 @@ static void pool_drain(struct mmapdemo_pool *pool)
 	}
 }
 
-/* Return: how many of @nr more pages fit under the cap; they are now held. */
+/* Counts up to @nr more pages as held, as the cap allows. Return: how many. */
 static unsigned long pool_reserve(struct mmapdemo_pool *pool, unsigned long nr)
 {
 	long held = atomic_long_read(&pool->nr_held);
@@ -170,10 +167,10 @@ static unsigned long pool_reserve(struct mmapdemo_pool *pool, unsigned long nr)
 }
 
 /*
- * Takes up to a batch of new pages from the system. Pages of a pool cannot
- * move (the core would not know whom to tell), so they must not come from
- * ZONE_MOVABLE or CMA, where a long-term pin would try to migrate them:
- * GFP_HIGHUSER, not GFP_HIGHUSER_MOVABLE.
+ * Allocates up to a batch of pages. They cannot be migrated, as they are not on
+ * the LRU, so they must not come from ZONE_MOVABLE or CMA, out of which a
+ * long-term pin would try to migrate them: GFP_HIGHUSER, not
+ * GFP_HIGHUSER_MOVABLE.
  */
 static long pool_grow(struct mmapdemo_pool *pool, struct list_head *list)
 {
@@ -197,8 +194,8 @@ static long pool_grow(struct mmapdemo_pool *pool, struct list_head *list)
 }
 
 /*
- * Gets a batch from the free list, else from the system, else from the caches
- * of other CPUs; keeps the rest of it in the local cache.
+ * Gets a page from the free list, else from the system, else from the caches of
+ * other CPUs. The first two give a batch, whose rest goes to the local cache.
  */
 static struct folio *pool_refill(struct mmapdemo_pool *pool)
 {
@@ -211,7 +208,7 @@ static struct folio *pool_refill(struct mmapdemo_pool *pool)
 		nr = pool_grow(pool, &batch);
 	if (nr == -ENOSPC) {
 		pool_drain(pool);
-		/* The shrinker may have got there first: then there is room. */
+		/* If the shrinker was faster, there is room below the cap. */
 		nr = pool_unsplice(pool, &batch, 1) ?: pool_grow(pool, &batch);
 	}
 	if (nr < 0)
@@ -229,7 +226,7 @@ static struct folio *pool_refill(struct mmapdemo_pool *pool)
 	return folio;
 }
 
-/* Gives a page back to the system, or to whoever else still refers to it. */
+/* Drops our reference: frees the page, or leaves it to its other holders. */
 static void pool_release(struct folio *folio)
 {
 	folio->private = NULL;
@@ -249,10 +246,10 @@ static void pool_forget(struct mmapdemo_pool *pool, struct folio *folio)
  * @pool: the pool
  *
  * Context: process context, may sleep and enter reclaim.
- * Return: an unlocked folio of one page with one reference, which is the
- * caller's; -ENOSPC: the pool holds as many pages as its cap allows, and none
- * is spare (one may be on its way back: a caller that must know for sure
- * keeps the others out and asks again); -ENOMEM: the system has none.
+ * Return: an unlocked folio of one page, with one reference, the caller's;
+ * -ENOSPC: the pool is at its cap, with no spare page (one may be about to be
+ * put back: a caller that must be sure excludes the others and tries again);
+ * -ENOMEM: the system is out of memory.
  */
 struct folio *mmapdemo_pool_get(struct mmapdemo_pool *pool)
 {
@@ -263,16 +260,16 @@ struct folio *mmapdemo_pool_get(struct mmapdemo_pool *pool)
 			pool_refill(pool);
 		if (IS_ERR(folio))
 			return folio;
-		/* The hardware gave up on it while it was spare. */
+		/* It may have been poisoned while it was spare. */
 		if (likely(!folio_test_hwpoison(folio)))
 			break;
 		pool_forget(pool, folio);
 	}
 
-	/* Nobody may see what the page's last user left in it. */
+	/* Do not leak the last user's data. */
 	if (folio->private == POOL_STALE) {
 		clear_highpage(folio_page(folio, 0));
-		/* Or who executes it might still execute that (arm64). */
+		/* Or the old bytes might still be executed (arm64). */
 		flush_dcache_folio(folio);
 		folio->private = NULL;
 		mmapdemo_stat_inc(STAT_POOL_RECYCLED);
@@ -288,17 +285,17 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_get);
  * @folio: an unlocked, unmapped folio with no mapping; the caller's reference
  *	   goes to the pool
  *
- * The page is used again only if that reference is the last one, and it is
- * frozen (taken to 0, where nobody can get a new one) while that is found out.
- * Who else may have one: a GUP pin or a pipe, for as long as they like; a
- * lookup under RCU that found the page in the store just before it was removed,
- * for some instructions. The latter matters as much: filemap_map_pages checks
- * page->mapping under the page lock, but not page->index. If it held a reference
- * on a page that went through here and into another slot, it would map that page
- * at the old place.
+ * The page is reused only if that reference is the last one. To find out, the
+ * reference count is frozen: set from 1 to 0, where nobody can get a new one.
+ * Others may hold one: a GUP pin or a pipe, for any length of time, and an RCU
+ * lookup that found the page in the store just before its removal, for a few
+ * instructions. The latter matters as much: filemap_map_pages checks
+ * page->mapping under the page lock, but not page->index. If it held a
+ * reference to a page that went through here into another slot, it would map
+ * that page at the old offset.
  *
- * What somebody else still uses is left to them, as is a page that is poisoned
- * or still marked as mlocked: it is forgotten, and counts as held no more.
+ * A page that others hold is left to them and forgotten: it no longer counts as
+ * held. So is a page that is poisoned or still marked as mlocked.
  *
  * Context: any but hard interrupt.
  */
@@ -310,14 +307,14 @@ void mmapdemo_pool_put(struct mmapdemo_pool *pool, struct folio *folio)
 		pool_forget(pool, folio);
 		return;
 	}
-	/* A zap of dirty and young PTEs leaves these behind. */
+	/* Zapping dirty and young PTEs sets these. */
 	folio_clear_dirty(folio);
 	folio_clear_referenced(folio);
 	folio->index = 0;
 	folio->private = POOL_STALE;
 	folio_ref_unfreeze(folio, 1);
 
-	/* mlock's accounting is undone where the allocator frees the page. */
+	/* The allocator undoes mlock's accounting when it frees the page. */
 	if (folio_test_hwpoison(folio) || folio_test_mlocked(folio))
 		pool_forget(pool, folio);
 	else
@@ -330,7 +327,7 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_put);
  * @pool: the pool
  *
  * Context: any.
- * Return: pages on the free list and in all caches, a moment ago.
+ * Return: pages on the free list and in all caches; may be out of date.
  */
 unsigned long mmapdemo_pool_count(struct mmapdemo_pool *pool)
 {
@@ -344,15 +341,14 @@ unsigned long mmapdemo_pool_count(struct mmapdemo_pool *pool)
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_count);
 
 /**
- * mmapdemo_pool_shrink() - give spare pages back to the system
+ * mmapdemo_pool_shrink() - free spare pages
  * @pool: the pool
- * @nr_pages: give back up to this many
+ * @nr_pages: the most to free
  *
- * Only what is spare can go: what is stored is the user's data, and has no
- * other copy.
+ * Stored pages cannot be freed: there is no other copy of the user's data.
  *
  * Context: any but hard interrupt; called from reclaim, so allocates nothing.
- * Return: pages given back.
+ * Return: the number of pages freed.
  */
 unsigned long mmapdemo_pool_shrink(struct mmapdemo_pool *pool,
 				   unsigned long nr_pages)
@@ -363,8 +359,8 @@ unsigned long mmapdemo_pool_shrink(struct mmapdemo_pool *pool,
 	if (READ_ONCE(pool->nr_free) < nr_pages)
 		pool_drain(pool);
 	/*
-	 * Off the list and below the cap in one step: else a fault at the cap
-	 * would find neither a page nor room for one.
+	 * Unlist the pages and make room below the cap in one step: otherwise a
+	 * fault at the cap could find neither a page nor room for one.
 	 */
 	spin_lock(&pool->lock);
 	nr = pool_unsplice_locked(pool, &pages, nr_pages);
@@ -446,15 +442,15 @@ int mmapdemo_pool_init(struct mmapdemo_pool *pool, unsigned long cap)
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_init);
 
 /**
- * mmapdemo_pool_fini() - give everything back
- * @pool: the pool, all of whose pages have been put back
+ * mmapdemo_pool_fini() - free all pages
+ * @pool: the pool; all of its pages have been put back
  *
- * The shrinker goes first: unregistering it waits for a scan that is running,
- * after which the lists are ours alone.
+ * Frees the shrinker first, which waits for a running scan: after that the
+ * lists are ours alone.
  *
  * Context: process context, may sleep.
- * Return: pages that were taken from the system and are not back: a leak, which
- * is also reported with WARN(), or else 0.
+ * Return: 0, or the number of pages that were not put back: a leak, which is
+ * also reported with WARN().
  */
 long mmapdemo_pool_fini(struct mmapdemo_pool *pool)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Counters, and the debugfs files that show them. Each counter only grows, is
- * kept per CPU, and is summed when it is read: counting costs a fault one
- * instruction, and a reader sees a figure that was right at some moment.
+ * Counters, and the debugfs files that show them. A counter only grows, is kept
+ * per CPU and summed when read: counting costs one instruction, and a reader
+ * gets a value that was right at some moment.
  */
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
@@ -39,15 +39,15 @@ static_assert(ARRAY_SIZE(stat_names) == MMAPDEMO_NR_STATS);
  * mmapdemo_stat_read() - sum one counter over all CPUs
  * @stat: the counter
  *
- * Context: any. CPUs that count meanwhile may or may not be included.
- * Return: the sum, which wraps as an unsigned long does.
+ * Context: any. May miss what other CPUs count meanwhile.
+ * Return: the sum, modulo ULONG_MAX + 1.
  */
 unsigned long mmapdemo_stat_read(enum mmapdemo_stat stat)
 {
 	unsigned long sum = 0;
 	int cpu;
 
-	/* Possible, not online: what an offline CPU counted stays counted. */
+	/* Possible, not online: CPUs that are offline now have counted, too. */
 	for_each_possible_cpu(cpu)
 		sum += READ_ONCE(per_cpu(mmapdemo_stats, cpu).count[stat]);
 	return sum;
@@ -65,7 +65,7 @@ static int stats_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
 
-/* Figures in pages; each is exact, together they are not one snapshot. */
+/* In pages; they are not read at the same instant. */
 static int pool_show(struct seq_file *m, void *unused)
 {
 	struct mmapdemo_device *dev = m->private;
@@ -83,11 +83,11 @@ static int pool_show(struct seq_file *m, void *unused)
 DEFINE_SHOW_ATTRIBUTE(pool);
 
 /**
- * mmapdemo_stats_create() - make the debugfs directory
+ * mmapdemo_stats_create() - create the debugfs directory
  * @dev: the device that the files describe
  *
- * debugfs never stands in a driver's way: without it there are no files, and
- * nothing else changes (fs/debugfs/inode.c, debugfs_create_file()).
+ * Errors need no check: without debugfs there are no files, and nothing else
+ * changes (fs/debugfs/inode.c, debugfs_create_file()).
  *
  * Context: process context, may sleep.
  */

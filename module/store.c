@@ -2,27 +2,26 @@
 /*
  * The backing store: the address_space of an inode of our own.
  *
- * Why an address_space, where an array would hold the pages as well: with
- * folio->mapping and folio->index set, mappings stay plain VMAs and everything
- * that the core offers for files works on them. It finds every PTE of a page
- * (folio_mkclean, unmap_mapping_range), keys shared futexes, maps
- * present pages around a fault by itself (filemap_map_pages), and lets mlock,
- * mremap and merging behave as they do for a file.
+ * Why an address_space, when an array could hold the pages: with folio->mapping
+ * and folio->index set, mappings are plain VMAs, and all that the core does for
+ * files works on them. It finds every PTE of a page (folio_mkclean,
+ * unmap_mapping_range), keys shared futexes and maps the present pages around a
+ * fault (filemap_map_pages); mlock, mremap and VMA merging work as for a file.
  *
- * Why the inode is not the device node's: every node made with mknod has an
- * inode and an address_space of its own, and unmap_mapping_range() on one
- * misses the mappings of the others. Each open file is pointed here.
+ * Why not the device node's inode: each node made with mknod has an inode and
+ * an address_space of its own, and unmap_mapping_range() on one would miss the
+ * mappings of the others. mmapdemo_open() points every file at this one.
  *
- * What the core must never do is reclaim these pages, as there is no copy of
- * them anywhere. Four things see to that: they are not on the LRU; the inode
- * is on no list that drop_caches walks (alloc_anon_inode() links it to no
- * superblock list, fs/libfs.c); its backing_dev_info is the no-op one, so that
- * POSIX_FADV_DONTNEED does nothing (mm/fadvise.c, generic_fadvise()); and the
- * pages are never handed to a function that expects page-cache references.
+ * The core must never reclaim these pages: there is no other copy of the data.
+ * Four things prevent it: the pages are not on the LRU; the inode is on no list
+ * that drop_caches walks (fs/libfs.c, alloc_anon_inode()); its backing_dev_info
+ * is the no-op one, for which POSIX_FADV_DONTNEED does nothing (mm/fadvise.c,
+ * generic_fadvise()); and no function that expects the page cache's references
+ * gets to see the pages.
  *
  * A page stays in its slot while its folio lock, the invalidate_lock or the
- * xa_lock is held. It can leave with a reference held, but is not used again
- * before that is dropped (mmapdemo_pool_put()).
+ * xa_lock is held. A reference does not keep it there, but keeps the pool from
+ * reusing it (mmapdemo_pool_put()).
  */
 #include <linux/fs.h>
 #include <linux/mount.h>
@@ -51,10 +50,10 @@ static struct file_system_type store_fs_type = {
 };
 
 /*
- * References a page that was found under RCU. The slot is looked at once more
- * afterwards: only then the page cannot be on its way back to the pool, and from
- * there into another slot (as mm/filemap.c, filemap_get_entry()). Return: false:
- * the walk has to start over.
+ * Takes a reference to a page found under RCU, then reads the slot again: the
+ * page may have gone back to the pool, and into another slot, in between (as in
+ * mm/filemap.c, filemap_get_entry()). Return: false if the walk must start
+ * over.
  */
 static __always_inline bool store_try_get(struct xa_state *xas, struct folio *folio)
 {
@@ -67,17 +66,17 @@ static __always_inline bool store_try_get(struct xa_state *xas, struct folio *fo
 }
 
 /**
- * mmapdemo_store_get_run() - look up pages that follow each other
+ * mmapdemo_store_get_run() - look up consecutive pages
  * @store: the store
  * @pgoff: slot of the first one
- * @folios: where they go
- * @max: the most to look up
+ * @folios: receives them
+ * @max: length of @folios
  *
- * One walk over the tree for all of them.
+ * Walks the tree once for all of them.
  *
  * Context: any.
- * Return: how many pages there are before the first hole, each with a reference
- * for the caller.
+ * Return: the number of pages before the first hole, each with a reference for
+ * the caller.
  */
 unsigned int mmapdemo_store_get_run(struct mmapdemo_store *store, pgoff_t pgoff,
 				    struct folio **folios, unsigned int max)
@@ -87,7 +86,7 @@ unsigned int mmapdemo_store_get_run(struct mmapdemo_store *store, pgoff_t pgoff,
 	unsigned int nr = 0;
 
 	rcu_read_lock();
-	/* At first, and after a reset, xas_next() does not move on. */
+	/* After a reset, as at first, xas_next() loads without advancing. */
 	while (nr < max && (folio = xas_next(&xas))) {
 		if (store_try_get(&xas, folio))
 			folios[nr++] = folio;
@@ -98,7 +97,7 @@ unsigned int mmapdemo_store_get_run(struct mmapdemo_store *store, pgoff_t pgoff,
 	return nr;
 }
 
-/* Inline: it is most of what a fault on a present page does here. */
+/* Inline: this is most of our work in a fault on a present page. */
 static __always_inline struct folio *store_get(struct mmapdemo_store *store,
 					       pgoff_t pgoff)
 {
@@ -115,7 +114,7 @@ static __always_inline struct folio *store_get(struct mmapdemo_store *store,
 }
 
 /**
- * mmapdemo_store_get() - look a page up
+ * mmapdemo_store_get() - look up a page
  * @store: the store
  * @pgoff: its slot
  *
@@ -130,7 +129,7 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_get);
 
 /*
  * Puts @folio into an empty slot; the caller's reference becomes the store's.
- * Return: 0; -EEXIST: somebody else was first; -ENOMEM.
+ * Return: 0; -EEXIST: the slot is taken; -ENOMEM.
  */
 static int store_insert(struct mmapdemo_store *store, pgoff_t pgoff,
 			struct folio *folio, bool dirty)
@@ -160,9 +159,9 @@ static int store_insert(struct mmapdemo_store *store, pgoff_t pgoff,
 }
 
 /*
- * Makes a page for a hole, if the pool has one. The invalidate_lock is held, so
- * that no page enters a range while a discard or a truncate removes what is
- * there, and the size stays what it is.
+ * Fills a hole with a page from the pool. The caller holds the invalidate_lock:
+ * no page enters a range while a discard or a truncation empties it, and the
+ * size cannot change.
  */
 static struct folio *store_create(struct mmapdemo_store *store, pgoff_t pgoff,
 				  bool dirty)
@@ -177,9 +176,9 @@ static struct folio *store_create(struct mmapdemo_store *store, pgoff_t pgoff,
 		return folio;
 
 	/*
-	 * Once in its slot the page can be found by anyone, so what must be
-	 * true of it must be true before: locked, by us; zeroed, which
-	 * uptodate announces with a write barrier.
+	 * Anyone can find the page once it is in its slot. Before that it must
+	 * be locked, by us, and uptodate, which includes the write barrier that
+	 * makes the zeros visible first.
 	 */
 	__folio_set_locked(folio);
 	__folio_mark_uptodate(folio);
@@ -201,15 +200,15 @@ static struct folio *store_create_alone(struct mmapdemo_store *store,
 	struct folio *folio;
 
 	/*
-	 * At the cap, "no page is spare" may be a matter of timing: another
-	 * CPU may have one in its hands that it is about to put back, having
-	 * lost a race for a slot. Whoever has, holds the lock shared: taking
-	 * it exclusively waits for them all, and then the answer is final.
-	 * Without it, a program that touches exactly as many pages as the cap
-	 * allows, from two threads, would now and then get a SIGBUS.
+	 * At the cap, "no spare page" may be transient: another CPU, which lost
+	 * a race for a slot, may be about to put its page back. Any such CPU
+	 * holds the lock shared: taking it exclusively waits for them all, and
+	 * then the answer is final. Without this, two threads that touch
+	 * exactly as many pages as the cap allows would now and then get a
+	 * SIGBUS.
 	 */
 	filemap_invalidate_lock(mapping);
-	/* Whoever had it may have put it into this very slot. */
+	/* One of them may have filled this very slot. */
 	if (xa_load(&mapping->i_pages, pgoff))
 		folio = ERR_PTR(-EEXIST);
 	else
@@ -225,7 +224,7 @@ static struct folio *store_create_alone(struct mmapdemo_store *store,
  * @dirty: whether the page starts in the dirty log
  *
  * Context: process context, may sleep; takes the invalidate_lock.
- * Return: as mmapdemo_store_grab(), or -EEXIST: it is no hole.
+ * Return: as mmapdemo_store_grab(); -EEXIST: the slot is not a hole.
  */
 struct folio *mmapdemo_store_make(struct mmapdemo_store *store, pgoff_t pgoff,
 				  bool dirty)
@@ -246,10 +245,10 @@ struct folio *mmapdemo_store_make(struct mmapdemo_store *store, pgoff_t pgoff,
  * @store: the store
  * @pgoff: its slot
  *
- * The page is in the store for as long as the caller keeps it locked. This is
- * what a fault handler returns with %VM_FAULT_LOCKED: the core unlocks it once
- * the PTE is in place, so that a discard, which locks each page to remove it
- * and zaps afterwards, finds either no PTE or one to zap.
+ * The page stays in the store while the caller keeps it locked. A fault handler
+ * returns it like that, with %VM_FAULT_LOCKED, and the core unlocks it once the
+ * PTE is in place. No PTE escapes a discard, which removes each page under its
+ * lock and zaps afterwards.
  *
  * Context: process context, may sleep.
  * Return: the folio, locked, with a reference for the caller; NULL for a hole;
@@ -262,9 +261,8 @@ struct folio *mmapdemo_store_find(struct mmapdemo_store *store, pgoff_t pgoff)
 	while ((folio = store_get(store, pgoff))) {
 		folio_lock(folio);
 		/*
-		 * A truncate sets the size first and then removes, for which
-		 * it needs this page's lock: a page past the end is on its way
-		 * out.
+		 * A truncation sets the size first, and then removes pages
+		 * under their locks: a page past the end is on its way out.
 		 */
 		if (unlikely(pgoff >= mmapdemo_store_end(store))) {
 			folio_unlock(folio);
@@ -273,7 +271,7 @@ struct folio *mmapdemo_store_find(struct mmapdemo_store *store, pgoff_t pgoff)
 		}
 		if (likely(folio->mapping))
 			break;
-		/* It was discarded before we had its lock. */
+		/* It was discarded before we locked it: look again. */
 		folio_unlock(folio);
 		folio_put(folio);
 	}
@@ -284,7 +282,7 @@ struct folio *mmapdemo_store_find(struct mmapdemo_store *store, pgoff_t pgoff)
  * mmapdemo_store_grab() - find or make the page of a slot, and lock it
  * @store: the store
  * @pgoff: its slot
- * @dirty: whether a page that is made starts in the dirty log
+ * @dirty: whether a new page starts in the dirty log
  *
  * Context: process context, may sleep; takes the invalidate_lock.
  * Return: the folio, locked, with a reference for the caller;
@@ -305,9 +303,8 @@ struct folio *mmapdemo_store_grab(struct mmapdemo_store *store, pgoff_t pgoff,
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_grab);
 
 /*
- * Takes a page out of its slot. Afterwards nobody can map it any more: whoever
- * finds it through a stale reference sees, under the page lock that they need
- * to map it, that folio->mapping is gone. Only then are its PTEs zapped.
+ * Removes a page from its slot, and only then zaps its PTEs: no new ones can
+ * appear, as mapping a page takes its lock, under which folio->mapping is NULL.
  */
 static void store_remove(struct mmapdemo_store *store, struct folio *folio)
 {
@@ -325,13 +322,13 @@ static void store_remove(struct mmapdemo_store *store, struct folio *folio)
 
 	/*
 	 * filemap_map_pages takes no invalidate_lock and may have mapped the
-	 * page since the whole range was zapped.
+	 * page since the range was zapped.
 	 */
 	if (folio_mapped(folio))
 		unmap_mapping_pages(mapping, pgoff, 1, false);
 }
 
-/* Removes the pages of [@start, @end). */
+/* Removes the pages of [@start, @end). Return: how many. */
 static unsigned long store_remove_range(struct mmapdemo_store *store,
 					pgoff_t start, pgoff_t end)
 {
@@ -347,7 +344,7 @@ static unsigned long store_remove_range(struct mmapdemo_store *store,
 			struct folio *folio = fbatch.folios[i];
 
 			store_remove(store, folio);
-			/* The batch's reference; then the store's. */
+			/* Drop the batch's reference, hand over the store's. */
 			folio_put(folio);
 			mmapdemo_pool_put(store->pool, folio);
 			removed++;
@@ -363,14 +360,14 @@ static unsigned long store_remove_range(struct mmapdemo_store *store,
  * mmapdemo_store_discard() - remove the pages of a range
  * @store: the store
  * @start: first page of the range
- * @end: first page behind it
+ * @end: first page after it
  *
- * Every shared mapping reads zeros there afterwards; private copies stay. A
- * page that somebody has pinned stays theirs, with the data that it has.
+ * Afterwards every shared mapping reads zeros there; private copies stay. A
+ * pinned page keeps its data, and is left to whoever pinned it.
  *
  * Context: process context, may sleep; takes the invalidate_lock and folio
  * locks. The caller holds no lock that a fault handler takes.
- * Return: how many pages were removed.
+ * Return: the number of pages removed.
  */
 unsigned long mmapdemo_store_discard(struct mmapdemo_store *store,
 				     pgoff_t start, pgoff_t end)
@@ -382,7 +379,7 @@ unsigned long mmapdemo_store_discard(struct mmapdemo_store *store,
 		return 0;
 
 	filemap_invalidate_lock(mapping);
-	/* Most PTEs go here, in one walk over the VMAs, not one per page. */
+	/* Zap most PTEs in one walk over the VMAs, not one walk per page. */
 	unmap_mapping_pages(mapping, start, end - start, false);
 	removed = store_remove_range(store, start, end);
 	trace_mmapdemo_discard(start, end, removed);
@@ -396,9 +393,9 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_discard);
  * @store: the store
  * @size: the new size in bytes, a multiple of the page size
  *
- * Growing lets mappings that reach past the old end go on there. Truncating
- * takes the pages behind the new end away, and private copies of them, too:
- * an access raises SIGBUS, in every process.
+ * Growing makes mappings that reach past the old end accessible there.
+ * Truncating removes the pages past the new end, and all private copies of
+ * them: an access raises SIGBUS, in every process.
  *
  * Context: process context, may sleep; the inode's lock is held, the
  * invalidate_lock and folio locks are taken. The caller holds no lock that a
@@ -413,17 +410,17 @@ void mmapdemo_store_resize(struct mmapdemo_store *store, loff_t size)
 
 	filemap_invalidate_lock(mapping);
 	/*
-	 * The size first: a fault that has yet to lock its page sees it, and
-	 * one that has seen the old size still holds the page that is removed
-	 * next (mmapdemo_store_grab()).
+	 * Set the size first: a fault that has not locked its page yet sees
+	 * it, and one that saw the old size still holds the lock of its page,
+	 * which is removed next (mmapdemo_store_find()).
 	 */
 	i_size_write(store->inode, size);
 	unmap_mapping_pages(mapping, end, ULONG_MAX - end, true);
 	removed = store_remove_range(store, end, ULONG_MAX);
 	/*
-	 * Once more for private copies: one that was being made of a page
-	 * during the first pass was in no page table yet. With the page gone
-	 * there can be no further ones (as mm/truncate.c, truncate_pagecache()).
+	 * Zap private copies again: one that was being made during the first
+	 * pass was in no page table yet. With the pages gone, no more can be
+	 * made (as in mm/truncate.c, truncate_pagecache()).
 	 */
 	unmap_mapping_pages(mapping, end, ULONG_MAX - end, true);
 	trace_mmapdemo_resize(old_size, size, removed);
@@ -432,9 +429,9 @@ void mmapdemo_store_resize(struct mmapdemo_store *store, loff_t size)
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_resize);
 
 /*
- * Return: the first empty slot of [@start, @end), or @end. Not
- * page_cache_next_miss(): from slot 0 it does not get any further, and when
- * there is no hole, what it returns differs from kernel to kernel.
+ * Return: the first empty slot of [@start, @end), or @end. Not by
+ * page_cache_next_miss(): it never gets past slot 0, and what it returns if
+ * there is no hole depends on the kernel.
  */
 static pgoff_t store_next_hole(struct mmapdemo_store *store, pgoff_t start,
 			       pgoff_t end)
@@ -442,7 +439,7 @@ static pgoff_t store_next_hole(struct mmapdemo_store *store, pgoff_t start,
 	XA_STATE(xas, &mmapdemo_store_mapping(store)->i_pages, start);
 	struct folio *folio;
 
-	/* For the tree's nodes; the pages are not looked at. */
+	/* Protects the tree's nodes; the pages are not accessed. */
 	rcu_read_lock();
 	for (folio = xas_load(&xas); start < end; folio = xas_next(&xas)) {
 		if (xas_retry(&xas, folio))
@@ -450,7 +447,7 @@ static pgoff_t store_next_hole(struct mmapdemo_store *store, pgoff_t start,
 		if (!folio)
 			break;
 		start++;
-		/* A device may be of many GiB and have no hole. */
+		/* There may be many GiB without a hole. */
 		if (need_resched()) {
 			xas_pause(&xas);
 			rcu_read_unlock();
@@ -463,14 +460,14 @@ static pgoff_t store_next_hole(struct mmapdemo_store *store, pgoff_t start,
 }
 
 /**
- * mmapdemo_store_seek() - find where data, or a hole, begins
+ * mmapdemo_store_seek() - find the next data or hole
  * @store: the store
  * @pos: where to start, in bytes
  * @whence: SEEK_DATA or SEEK_HOLE
  *
  * Context: process context; the inode's lock is held.
- * Return: the position; -ENXIO: @pos is past the end, or there is no data
- * behind it. A hole begins at the end at the latest.
+ * Return: the position; -ENXIO: @pos is outside of the device, or no data
+ * follows. The end of the device counts as a hole.
  */
 loff_t mmapdemo_store_seek(struct mmapdemo_store *store, loff_t pos, int whence)
 {
@@ -479,7 +476,7 @@ loff_t mmapdemo_store_seek(struct mmapdemo_store *store, loff_t pos, int whence)
 	pgoff_t start = pos >> PAGE_SHIFT;
 	pgoff_t found = start;
 
-	/* In bytes: on a 32-bit kernel there are positions with no pgoff. */
+	/* Compare bytes: on a 32-bit kernel not every position has a pgoff. */
 	if (pos < 0 || pos >= i_size_read(store->inode))
 		return -ENXIO;
 
@@ -496,8 +493,8 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_seek);
 /**
  * mmapdemo_store_init() - make an empty store
  * @store: uninitialised memory, owned by the caller
- * @pool: where its pages come from; outlives the store
- * @size: of the device in bytes, a multiple of the page size
+ * @pool: supplies its pages; outlives the store
+ * @size: size of the device in bytes, a multiple of the page size
  *
  * Context: process context, may sleep.
  * Return: 0, or -ENOMEM.
@@ -522,9 +519,10 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_init);
 
 /**
  * mmapdemo_store_fini() - put all pages back and drop the inode
- * @store: the store, which no file and no VMA refers to any more
+ * @store: the store; no file or VMA refers to it any more
  *
- * The inode's last reference must find i_pages empty, or clear_inode() BUGs.
+ * i_pages must be empty when the inode's last reference goes, or clear_inode()
+ * BUGs.
  *
  * Context: process context, may sleep.
  */
@@ -549,7 +547,7 @@ int mmapdemo_store_module_init(void)
 }
 
 /**
- * mmapdemo_store_module_exit() - unmount it, with no store left
+ * mmapdemo_store_module_exit() - unmount it; no store is left
  *
  * Context: process context, may sleep.
  */

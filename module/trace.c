@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The one file in which trace.h is more than declarations.
+ * Defines the tracepoints, which trace.h only declares for all others.
  */
 #define CREATE_TRACE_POINTS
 #include "trace.h"

@@ -3,15 +3,14 @@
  * The tracepoints: /sys/kernel/tracing/events/mmapdemo, for trace-cmd, perf,
  * bpftrace and scripts/measure/trace.sh.
  *
- * Pages are given as pgoff, as the store has them: an address means something
- * in one process only. Events of a VMA and of a fault come from the task that
- * maps or touches; those of the store from whoever makes, cleans or removes a
- * page. They come when it has been done, and those that tell of a page's state
- * under the lock that protects it, so that their order is the order in which it
- * happened.
+ * Pages are identified by pgoff, as in the store: an address means something in
+ * one process only. VMA and fault events come from the task that maps or
+ * accesses; store events from whoever makes, cleans or removes a page. An event
+ * comes after what it reports, and one that reports a page's state under the
+ * lock that protects it, so that their order is the order of the changes.
  *
- * With nobody listening an event is one no-op instruction (a static key): what
- * has to be worked out for it is worked out in TP_fast_assign.
+ * A disabled event costs one no-op instruction (a static key): what is computed
+ * for it is computed in TP_fast_assign.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM mmapdemo
@@ -27,17 +26,17 @@
 #ifndef _MMAPDEMO_TRACE_ONCE
 #define _MMAPDEMO_TRACE_ONCE
 
-/* What ->fault and its kin have answered. */
+/* What ->fault, ->map_pages or ->page_mkwrite returned. */
 enum mmapdemo_outcome {
-	OUTCOME_NONE,		/* nothing: ->map_pages leaves it to ->fault */
+	OUTCOME_NONE,		/* no page: ->map_pages leaves it to ->fault */
 	OUTCOME_PAGE,		/* a page, locked */
-	OUTCOME_MAPPED,		/* it is mapped; or gone again, and is faulted anew */
+	OUTCOME_MAPPED,		/* mapped; or discarded, and faults again */
 	OUTCOME_SIGBUS,
 	OUTCOME_HWPOISON,
 	OUTCOME_OOM,
 };
 
-/* As the counters have it. */
+/* As the counters distinguish them. */
 static inline enum mmapdemo_stat mmapdemo_fault_kind(const struct vm_fault *vmf)
 {
 	if (!(vmf->flags & FAULT_FLAG_WRITE))
@@ -60,7 +59,7 @@ static inline enum mmapdemo_outcome mmapdemo_outcome(vm_fault_t ret)
 
 #endif /* _MMAPDEMO_TRACE_ONCE */
 
-/* So that a program that reads the format finds numbers there, not names. */
+/* In the format file, turns these names into numbers for its parsers. */
 TRACE_DEFINE_ENUM(OUTCOME_NONE);
 TRACE_DEFINE_ENUM(OUTCOME_PAGE);
 TRACE_DEFINE_ENUM(OUTCOME_MAPPED);
@@ -119,7 +118,7 @@ DECLARE_EVENT_CLASS(mmapdemo_vma,
 		  __entry->nr_pages)
 );
 
-/* mmap(2) made a VMA; where it made a neighbour grow, nothing is heard of it. */
+/* mmap(2) made a VMA; there is no event if it only grew a neighbour. */
 DEFINE_EVENT(mmapdemo_vma, mmapdemo_mmap,
 	TP_PROTO(unsigned long start, unsigned long end, pgoff_t pgoff),
 	TP_ARGS(start, end, pgoff)
@@ -131,15 +130,15 @@ DEFINE_EVENT(mmapdemo_vma, mmapdemo_vma_open,
 	TP_ARGS(start, end, pgoff)
 );
 
-/* A VMA goes away. */
+/* A VMA is closed. */
 DEFINE_EVENT(mmapdemo_vma, mmapdemo_vma_close,
 	TP_PROTO(unsigned long start, unsigned long end, pgoff_t pgoff),
 	TP_ARGS(start, end, pgoff)
 );
 
 /*
- * ->fault has found or made the page, and it is locked: the core is going to map
- * or to copy it. Or there is none.
+ * ->fault found or made the page, which is locked, for the core to map or copy.
+ * Or it failed.
  */
 TRACE_EVENT(mmapdemo_fault,
 	TP_PROTO(const struct vm_fault *vmf, vm_fault_t ret),
@@ -166,9 +165,9 @@ TRACE_EVENT(mmapdemo_fault,
 );
 
 /*
- * fault_mode=insert: ->fault, for a read at pgoff, has put in so many PTEs by
- * itself, of those pages from first on that were present and had none; or a
- * negative errno.
+ * fault_mode=insert: for a read at pgoff ->fault set PTEs itself, for the pages
+ * from first on that were present and had none: their number, or a negative
+ * errno.
  */
 TRACE_EVENT(mmapdemo_insert,
 	TP_PROTO(const struct vm_fault *vmf, pgoff_t first, long inserted),
@@ -195,9 +194,9 @@ TRACE_EVENT(mmapdemo_insert,
 );
 
 /*
- * ->map_pages was offered a window for a read fault at pgoff, and has mapped
- * what was present of it. With outcome "none" the page of the fault itself was
- * not, and ->fault follows.
+ * ->map_pages mapped the present pages of a window, for a read fault at pgoff.
+ * Outcome "none": the page of the fault itself was not present, and ->fault
+ * follows.
  */
 TRACE_EVENT(mmapdemo_map_pages,
 	TP_PROTO(const struct vm_fault *vmf, pgoff_t first, pgoff_t last,
@@ -227,8 +226,8 @@ TRACE_EVENT(mmapdemo_map_pages,
 );
 
 /*
- * ->page_mkwrite has answered: "page", and its PTE turns writable; or "mapped",
- * as the page was discarded meanwhile, and the access faults again.
+ * ->page_mkwrite returned. Outcome "page": the PTE becomes writable; "mapped":
+ * the page was discarded meanwhile, and the access faults again.
  */
 TRACE_EVENT(mmapdemo_mkwrite,
 	TP_PROTO(const struct vm_fault *vmf, vm_fault_t ret),
@@ -289,7 +288,7 @@ DECLARE_EVENT_CLASS(mmapdemo_page,
 	TP_printk("pgoff=%lu", __entry->pgoff)
 );
 
-/* A page came into being where there was a hole. */
+/* A page was made for a hole. */
 DEFINE_EVENT(mmapdemo_page, mmapdemo_make,
 	TP_PROTO(pgoff_t pgoff),
 	TP_ARGS(pgoff)
@@ -301,13 +300,13 @@ DEFINE_EVENT(mmapdemo_page, mmapdemo_dirty,
 	TP_ARGS(pgoff)
 );
 
-/* A page was write-protected and taken out of the log, by a sync or a harvest. */
+/* A page was write-protected and cleaned, by a sync or a harvest. */
 DEFINE_EVENT(mmapdemo_page, mmapdemo_clean,
 	TP_PROTO(pgoff_t pgoff),
 	TP_ARGS(pgoff)
 );
 
-/* A range was discarded, and removed pages were in it. */
+/* A range was discarded, with the pages in it; removed: how many there were. */
 TRACE_EVENT(mmapdemo_discard,
 	TP_PROTO(pgoff_t start, pgoff_t end, unsigned long removed),
 
@@ -329,7 +328,7 @@ TRACE_EVENT(mmapdemo_discard,
 		  __entry->nr_pages, __entry->removed)
 );
 
-/* The size changed; the pages behind the new end, if any, are removed. */
+/* The size changed, in pages; removed: the pages past the new end. */
 TRACE_EVENT(mmapdemo_resize,
 	TP_PROTO(loff_t from, loff_t to, unsigned long removed),
 
@@ -353,7 +352,7 @@ TRACE_EVENT(mmapdemo_resize,
 
 #endif /* _MMAPDEMO_TRACE_H */
 
-/* Outside of the guard: define_trace.h reads this file again and again. */
+/* Outside of the guard: define_trace.h includes this file several times. */
 #undef TRACE_INCLUDE_PATH
 #undef TRACE_INCLUDE_FILE
 #define TRACE_INCLUDE_PATH .

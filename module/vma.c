@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mmap(2), and what the core calls for a mapping afterwards.
+ * mmap(2), and the handlers that the core calls for a mapping afterwards.
  *
- * Two ways to fill page tables, side by side. fault_mode=map_pages is the one
- * to copy: plain VMAs over an address_space, one page per ->fault, and the
- * core's own fault-around for those that are present. fault_mode=insert is for
- * a driver whose pages are in no address_space: the fault handler puts a window
- * of them in by itself, which needs VM_MIXEDMAP, and with it come the limits of
- * a special mapping (no merging, mlock that does not count, ...).
+ * There are two ways to fill page tables. fault_mode=map_pages is the one to
+ * copy: plain VMAs over an address_space, one page per ->fault, and the core's
+ * own fault-around for present pages. fault_mode=insert is for a driver whose
+ * pages are in no address_space: the fault handler itself inserts a window of
+ * pages. That takes VM_MIXEDMAP, and has the limits of a special mapping (VMAs
+ * are not merged, mlock does not count them, ...).
  *
- * Nothing is kept per VMA. The core may call ->close for a VMA that it merged
- * away without a matching ->open, and merge an mmap(2) into the neighbour
- * without asking us at all: counts of VMAs never balance for sure,
- * and must not hold anything. What must live as long as a mapping hangs on
- * vma->vm_file, which the core counts for us; it pins the module as well.
+ * We keep no state per VMA. The core may call ->close for a VMA that it merged
+ * away, without a matching ->open, and may merge an mmap(2) into a neighbour
+ * without calling us at all: counts of VMAs need not balance, and must not own
+ * anything. What must live as long as a mapping belongs to vma->vm_file: the
+ * VMA's reference to it also pins the module.
  */
 #include <linux/fs.h>
 #include <linux/mm.h>
@@ -21,9 +21,9 @@
 #include "mmapdemo.h"
 #include "trace.h"
 
-/* Pages that go into page tables at a time; an array of this is on the stack. */
+/* Pages inserted at a time; the size of an array on the stack. */
 #define INSERT_BATCH	16
-/* How many windows of the core's fault-around ->map_pages may map at a time. */
+/* Limit of what ->map_pages maps, in windows of the core's fault-around. */
 #define AROUND_GROWTH	16
 
 static struct mmapdemo_store *vma_store(const struct vm_area_struct *vma)
@@ -32,8 +32,9 @@ static struct mmapdemo_store *vma_store(const struct vm_area_struct *vma)
 }
 
 /*
- * Return: whether it is a write to a shared mapping. Each counter by its name:
- * to work out which one, as the tracepoint does, takes more instructions.
+ * Counts a fault. Return: whether it is a write to a shared mapping. To name
+ * each counter takes fewer instructions than to compute it, as the tracepoint
+ * does.
  */
 static bool fault_count(const struct vm_fault *vmf)
 {
@@ -56,10 +57,10 @@ static void fault_sigbus(const struct vm_fault *vmf, enum mmapdemo_stat reason)
 }
 
 /*
- * The cap is a SIGBUS, not VM_FAULT_OOM: outside a memory cgroup's OOM the
- * core answers the latter by running the instruction again, for ever
- * (mm/oom_kill.c, pagefault_out_of_memory()). It is right only where the page
- * allocator itself failed, after the OOM killer has made room.
+ * At the cap a fault raises SIGBUS. VM_FAULT_OOM, outside a memory cgroup's OOM,
+ * would make the core run the instruction again, for ever (mm/oom_kill.c,
+ * pagefault_out_of_memory()). It is right only if the page allocator failed,
+ * after the OOM killer has made room.
  */
 static vm_fault_t fault_error(const struct vm_fault *vmf, int err)
 {
@@ -76,11 +77,12 @@ static vm_fault_t fault_error(const struct vm_fault *vmf, int err)
 }
 
 /*
- * The page of a fault, locked; if it is made, in the dirty log or not.
+ * Return: the page of a fault, locked. If it is new, @dirty tells whether it
+ * starts in the dirty log.
  *
- * By vmf->pgoff, never by address: after a partial munmap or an mremap the
- * start of the VMA is not where it was. And the size is checked here, not in
- * ->mmap: mremap lets a mapping grow without asking.
+ * Index by vmf->pgoff, never by address: a partial munmap or an mremap moves
+ * the start of the VMA. Check the size here, not in ->mmap: mremap lets a
+ * mapping grow without asking us.
  */
 static struct folio *fault_find_or_make(struct vm_fault *vmf, bool dirty)
 {
@@ -92,8 +94,8 @@ static struct folio *fault_find_or_make(struct vm_fault *vmf, bool dirty)
 		if (folio)
 			break;
 		/*
-		 * A page that starts in the dirty log has been written to as
-		 * far as ->page_mkwrite can tell.
+		 * ->page_mkwrite does not update the time for a page that is
+		 * in the dirty log already.
 		 */
 		if (dirty)
 			file_update_time(vmf->vma->vm_file);
@@ -102,7 +104,7 @@ static struct folio *fault_find_or_make(struct vm_fault *vmf, bool dirty)
 	return folio;
 }
 
-/* The same; or NULL and what ->fault returns in *@ret. */
+/* The same; or NULL, with ->fault's return value in *@ret. */
 static struct folio *fault_grab(struct vm_fault *vmf, vm_fault_t *ret)
 {
 	struct folio *folio = fault_find_or_make(vmf, fault_count(vmf));
@@ -113,9 +115,9 @@ static struct folio *fault_grab(struct vm_fault *vmf, vm_fault_t *ret)
 		return NULL;
 	}
 	/*
-	 * The core would test for poison, too, but then takes page->mapping
-	 * for granted and evicts the page as if it came from the page cache
-	 * (mm/memory.c, __do_fault()).
+	 * The core tests for poison, too, but then takes any page with a
+	 * mapping for one of the page cache, and evicts it (mm/memory.c,
+	 * __do_fault()).
 	 */
 	if (unlikely(folio_test_hwpoison(folio))) {
 		folio_unlock(folio);
@@ -131,14 +133,14 @@ static struct folio *fault_grab(struct vm_fault *vmf, vm_fault_t *ret)
 
 /**
  * mmapdemo_fault() - vm_operations_struct.fault: no PTE, find or make the page
- * @vmf: what the core knows of the fault
+ * @vmf: the fault
  *
- * The page goes back locked. Unlocked, a discard could remove it and zap its
- * PTEs before the core has made ours, which would then stay.
+ * Returns the page locked. Otherwise a discard could remove the page and zap
+ * its PTEs before the core has set ours, which would then stay.
  *
- * Context: process context, may sleep; under the VMA lock since 6.7 (as these
- * operations have a ->map_pages; else the core takes mmap_lock first), under
- * mmap_lock, shared, before that and for accesses by get_user_pages.
+ * Context: process context, may sleep. Since 6.7 under the VMA lock, as there
+ * is a ->map_pages (otherwise the core takes mmap_lock first); before that, and
+ * for get_user_pages, under mmap_lock, shared.
  * Return: %VM_FAULT_LOCKED with the page in vmf->page; %VM_FAULT_SIGBUS: past
  * the end, or the pool is at its cap; %VM_FAULT_HWPOISON; %VM_FAULT_OOM.
  */
@@ -153,12 +155,12 @@ static vm_fault_t mmapdemo_fault(struct vm_fault *vmf)
 }
 
 /*
- * The last page to map, of a window that the core would end at @end. Whoever
- * reads on where the last window ended gets twice as much, up to AROUND_GROWTH
- * times the core's: where all pages are present, the fault itself is most of what
- * a page costs. Not beyond the page table, nor the VMA. What is remembered is a
- * guess about the file's readers, kept where a page cache keeps its own, and
- * changed without a lock.
+ * Return: the last page to map, where the core would end the window at @end. A
+ * reader that continues where the last window ended gets twice as much, up to
+ * AROUND_GROWTH times the core's window: with all pages present, the fault
+ * itself is most of the cost. The window stays within the page table and the
+ * VMA. The last one is remembered in f_ra, where the page cache keeps its
+ * read-ahead state: it is a hint, which needs no lock.
  */
 static pgoff_t around_last(const struct vm_fault *vmf, pgoff_t start, pgoff_t end)
 {
@@ -177,12 +179,12 @@ static pgoff_t around_last(const struct vm_fault *vmf, pgoff_t start, pgoff_t en
 
 /**
  * mmapdemo_map_pages() - vm_operations_struct.map_pages: fault-around
- * @vmf: the read fault in the middle
- * @start: first page of the window that the core would like to map
+ * @vmf: the read fault
+ * @start: first page of the window that the core proposes
  * @end: last page of it, inclusive
  *
- * Maps what is present and takes neither our locks nor our pages: see
- * store_remove() and mmapdemo_pool_put() for what that asks of the store.
+ * Maps present pages, makes none, and takes none of our locks: see
+ * store_remove() and mmapdemo_pool_put() for why that is safe.
  *
  * Context: may not sleep: in an RCU read-side section since 6.4.
  * Return: %VM_FAULT_NOPAGE: the faulting page is mapped; 0: ->fault is next.
@@ -205,14 +207,14 @@ static vm_fault_t mmapdemo_map_pages(struct vm_fault *vmf, pgoff_t start,
  * of a shared mapping is about to become writable
  * @vmf: the fault, with the page in vmf->page
  *
- * Puts the page into the dirty log. It stays locked until the core has made
- * the PTE writable, so that a sync cannot write-protect the PTEs and clean the
+ * Adds the page to the dirty log, and leaves it locked until the core has made
+ * the PTE writable. Otherwise a sync could write-protect the PTEs and clean the
  * page in between, which would leave a writable PTE to a clean page.
  *
  * Context: process context, may sleep; locks as for mmapdemo_fault().
- * Return: %VM_FAULT_LOCKED; %VM_FAULT_NOPAGE: the page was discarded while we
- * waited for its lock, the core shall look again. Never 0 with the page's
- * mapping gone: the core takes that for "retry", and retries for ever.
+ * Return: %VM_FAULT_LOCKED; %VM_FAULT_NOPAGE: the page was discarded before we
+ * locked it, and the access faults again. Never 0 without a folio->mapping: the
+ * core takes that for "retry", and retries for ever.
  */
 static vm_fault_t mmapdemo_page_mkwrite(struct vm_fault *vmf)
 {
@@ -223,9 +225,9 @@ static vm_fault_t mmapdemo_page_mkwrite(struct vm_fault *vmf)
 	folio_lock(folio);
 	if (!folio_test_dirty(folio)) {
 		/*
-		 * The core leaves it to drivers that have this handler. Not
-		 * under our lock: the node's file system may have to wait for
-		 * something. What is in the log has its time already.
+		 * A driver with this handler must update the time itself. Not
+		 * under the page lock: the node's filesystem may block. For a
+		 * page in the log it has been done.
 		 */
 		folio_unlock(folio);
 		file_update_time(file);
@@ -237,16 +239,16 @@ static vm_fault_t mmapdemo_page_mkwrite(struct vm_fault *vmf)
 		return VM_FAULT_NOPAGE;
 	}
 	/*
-	 * The core marks the page as well when it gets it back
-	 * (fault_dirty_shared_page()), which reaches our log because the log
-	 * is our ->dirty_folio. A driver that keeps another has this place.
+	 * The core calls ->dirty_folio as well, once it has the page back
+	 * (fault_dirty_shared_page()), and that is our log. A driver with a log
+	 * of its own adds the page here.
 	 */
 	mmapdemo_dirty_folio(folio->mapping, folio);
 	trace_mmapdemo_mkwrite(vmf, VM_FAULT_LOCKED);
 	return VM_FAULT_LOCKED;
 }
 
-/* Collects up to @max pages that follow each other. Return: how many. */
+/* Collects up to @max consecutive pages. Return: how many. */
 static unsigned long insert_collect(struct mmapdemo_store *store, pgoff_t pgoff,
 				    struct page **pages, unsigned long max)
 {
@@ -256,8 +258,8 @@ static unsigned long insert_collect(struct mmapdemo_store *store, pgoff_t pgoff,
 	unsigned long nr = 0;
 
 	/*
-	 * Under this lock no page leaves the store, and none needs a reference
-	 * here. RCU is for the tree's nodes.
+	 * No page leaves the store under this lock, so none needs a reference.
+	 * RCU protects the tree's nodes.
 	 */
 	lockdep_assert_held(&mapping->invalidate_lock);
 	rcu_read_lock();
@@ -273,11 +275,9 @@ static unsigned long insert_collect(struct mmapdemo_store *store, pgoff_t pgoff,
 }
 
 /*
- * Puts the present pages of [@start, @end) into the page table. Return: how
- * many; -ENOMEM, or what else vm_insert_pages() finds wrong.
- *
- * A PTE that is already there is left alone (-EBUSY): another thread, or an
- * earlier window, was first.
+ * Inserts the present pages of [@start, @end) into the page table. An existing
+ * PTE stays (-EBUSY): another thread, or an earlier window, was first. Return:
+ * the number of pages inserted, or an error of vm_insert_pages().
  */
 static long insert_window(struct vm_area_struct *vma, pgoff_t start, pgoff_t end)
 {
@@ -299,7 +299,7 @@ static long insert_window(struct vm_area_struct *vma, pgoff_t start, pgoff_t end
 			return err;
 		mmapdemo_stat_add(STAT_INSERTED, nr - left);
 		inserted += nr - left;
-		/* A hole, or an occupied PTE: step over it. */
+		/* Step over a hole or an existing PTE. */
 		start += nr - left + (left || nr < max);
 	}
 	return inserted;
@@ -307,18 +307,18 @@ static long insert_window(struct vm_area_struct *vma, pgoff_t start, pgoff_t end
 
 /**
  * mmapdemo_fault_insert() - vm_operations_struct.fault of fault_mode=insert
- * @vmf: what the core knows of the fault
+ * @vmf: the fault
  *
- * A read fault maps the aligned window around it, as far as pages are present.
- * Writes go one page at a time: each must be noticed by ->page_mkwrite, or be
- * copied, and the core does both with the page that a fault returns.
+ * A read fault maps the present pages of the aligned window around it. A write
+ * fault maps one page: it needs ->page_mkwrite or a copy, and the core does
+ * either with the page that ->fault returns.
  *
- * The window goes in under the invalidate_lock, which a discard takes
- * exclusively around removal and zap: no PTE appears behind its back.
+ * The window is inserted under the invalidate_lock, which a discard holds
+ * exclusively around removal and zap: no PTE appears after the zap.
  *
  * Context: process context, may sleep; under mmap_lock shared.
- * Return: as mmapdemo_fault(), and %VM_FAULT_NOPAGE: it is in the page table,
- * or the page was discarded meanwhile and the access faults again.
+ * Return: as mmapdemo_fault(); %VM_FAULT_NOPAGE: the page is mapped, or was
+ * discarded meanwhile and the access faults again.
  */
 static vm_fault_t mmapdemo_fault_insert(struct vm_fault *vmf)
 {
@@ -350,7 +350,7 @@ static vm_fault_t mmapdemo_fault_insert(struct vm_fault *vmf)
 	return inserted < 0 ? vmf_error(inserted) : VM_FAULT_NOPAGE;
 }
 
-/* For a VMA that the core copied: fork, a split, mremap. Not for mmap(2). */
+/* Called for a copy by fork, split or mremap; not for mmap(2). */
 static void mmapdemo_vma_open(struct vm_area_struct *vma)
 {
 	mmapdemo_stat_inc(STAT_VMA_OPEN);
@@ -387,13 +387,13 @@ static const struct vm_operations_struct mmapdemo_vm_ops_insert = {
 /**
  * mmapdemo_mmap() - file_operations.mmap
  * @file: an open /dev/mmapdemo
- * @vma: the mapping to be; offset, length and protection are the core's to
- *	 check (mm/mmap.c, do_mmap()), and a mapping may reach past the end of
- *	 the device, as it may with a file
+ * @vma: the new mapping; the core has checked offset, length and protection
+ *	 (mm/mmap.c, do_mmap()); it may reach past the end of the device, as it
+ *	 may with a file
  *
- * The VMA exists, though nobody can reach it yet. It was not possible to merge
- * it into a neighbour: else the core would have grown that one and not called
- * us (mm/vma.c, __mmap_region()).
+ * The VMA exists, but nobody can reach it yet. It could not be merged:
+ * otherwise the core would have grown a neighbour and not called us (mm/vma.c,
+ * __mmap_region()).
  *
  * Context: process context under mmap_lock, exclusively.
  * Return: 0.
@@ -401,7 +401,7 @@ static const struct vm_operations_struct mmapdemo_vm_ops_insert = {
 int mmapdemo_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	if (mmapdemo_param_fault_mode() == MMAPDEMO_FAULT_INSERT) {
-		/* Here or never: vm_insert_pages in a fault BUGs else. */
+		/* Now or never: vm_insert_pages() in a fault BUGs without it. */
 		vm_flags_set(vma, VM_MIXEDMAP);
 		vma->vm_ops = &mmapdemo_vm_ops_insert;
 	} else {
@@ -416,13 +416,13 @@ int mmapdemo_mmap(struct file *file, struct vm_area_struct *vma)
 /**
  * mmapdemo_vma_mapped() - vm_operations_struct.mapped: the VMA is in the tree
  * @start: its first address
- * @end: the address behind it
- * @pgoff: of its first page
+ * @end: the address after it
+ * @pgoff: pgoff of its first page
  * @file: an open /dev/mmapdemo
- * @private_data: its vm_private_data, of which we have none
+ * @private_data: its vm_private_data, which we do not use
  *
- * Like ->mmap it is not called where a mapping only grows a neighbour. What is
- * done once per VMA, and could fail or must be undone in ->close, goes here.
+ * Like ->mmap, not called if the mapping only grows a neighbour. What is done
+ * once per VMA, and may fail or must be undone in ->close, belongs here.
  *
  * Context: process context under mmap_lock, exclusively.
  * Return: 0; an errno would unmap it again.
@@ -436,7 +436,7 @@ static int mmapdemo_vma_mapped(unsigned long start, unsigned long end,
 	return 0;
 }
 
-/* ->mapped is for these alone: ->mmap must leave it NULL. */
+/* Only ->mmap_prepare may set ->mapped. */
 static const struct vm_operations_struct mmapdemo_vm_ops_prepare = {
 	MMAPDEMO_VM_OPS,
 	.mapped		= mmapdemo_vma_mapped,
@@ -449,13 +449,13 @@ static const struct vm_operations_struct mmapdemo_vm_ops_prepare_insert = {
 
 /**
  * mmapdemo_mmap_prepare() - file_operations.mmap_prepare
- * @desc: what the VMA would be, and what it is to be
+ * @desc: describes the future VMA; we fill in the rest
  *
- * There is no VMA yet, and may never be one: afterwards the core tries to merge
- * what is described here into a neighbour, or fails. So this only describes,
- * and keeps nothing that would have to be undone. In return the core knows all
- * flags before it looks for a neighbour; with ->mmap it looked first, and had
- * to trust the driver with a half-made VMA.
+ * There is no VMA yet, and there may never be one: next, the core tries to
+ * merge the description into a neighbour, or fails. So this function changes
+ * @desc alone, and nothing that would have to be undone. In return the core
+ * knows all flags before it looks for a neighbour; with ->mmap it looks first,
+ * and trusts the driver with a half-made VMA.
  *
  * Context: process context under mmap_lock, exclusively.
  * Return: 0.

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
- * The ioctls of /dev/mmapdemo. Usable from C and C++ with nothing else
- * included; every struct has the same layout for 32-bit and 64-bit programs.
+ * The ioctls of /dev/mmapdemo. For C and C++, with no other header needed;
+ * every struct has the same layout for 32-bit and 64-bit programs.
  *
- * Common errors: ENOTTY  no such command
- *                EFAULT  an argument cannot be read, or written
- *                EINVAL  a flag that is not known, or padding that is not 0
- *                EBADF   the command changes something, and the file is not
+ * Common errors: ENOTTY  unknown command
+ *                EFAULT  an argument cannot be read or written
+ *                EINVAL  an unknown flag, or padding that is not 0
+ *                EBADF   the command changes the device, and the file is not
  *                        open for writing
- * A command that fails has changed nothing.
+ * A command that fails changes nothing.
  */
 #ifndef _UAPI_MMAPDEMO_H
 #define _UAPI_MMAPDEMO_H
@@ -19,11 +19,11 @@
 /**
  * struct mmapdemo_info - result of MMAPDEMO_IOC_INFO
  * @size: size of the device in bytes
- * @pool_size: the most bytes that its pages may take
- * @page_size: bytes in a page: the unit of every range
- * @stored: bytes in pages that exist
- * @dirty: bytes in pages that were written since they were last cleaned
- * @features: which of the commands below there are, MMAPDEMO_FEATURE_*
+ * @pool_size: memory limit, in bytes
+ * @page_size: page size in bytes; all ranges are multiples of it
+ * @stored: bytes in stored pages
+ * @dirty: bytes in dirty pages: written since they were last cleaned
+ * @features: supported commands, MMAPDEMO_FEATURE_*
  */
 struct mmapdemo_info {
 	__u64 size;
@@ -65,7 +65,7 @@ struct mmapdemo_discard {
 };
 
 /**
- * struct mmapdemo_extent - dirty pages that follow each other
+ * struct mmapdemo_extent - a run of consecutive dirty pages
  * @start: first byte
  * @len: bytes
  */
@@ -76,11 +76,11 @@ struct mmapdemo_extent {
 
 /**
  * struct mmapdemo_dirty_log - argument and result of MMAPDEMO_IOC_DIRTY_LOG
- * @start: in: first byte of the range; out: where to go on: the range's end,
- *	   or less when @extents was full
- * @len: in: bytes in the range; out: bytes that are left of it
+ * @start: in: first byte of the range; out: where to continue: the end of the
+ *	   range, or less if @extents was full
+ * @len: in: bytes in the range; out: bytes left of it
  * @extents: user pointer to an array of struct mmapdemo_extent
- * @nr_extents: in: room in @extents; out: how many were stored
+ * @nr_extents: in: length of @extents; out: extents stored there
  * @flags: MMAPDEMO_DIRTY_LOG_CLEAR or 0
  */
 struct mmapdemo_dirty_log {
@@ -91,7 +91,7 @@ struct mmapdemo_dirty_log {
 	__u32 flags;
 };
 
-/* Clean what is returned, and write-protect it, in one step per page. */
+/* Clean and write-protect the returned pages, each in one step. */
 #define MMAPDEMO_DIRTY_LOG_CLEAR	0x1
 
 /* MMAPDEMO_IOC_INFO - sizes, counts and features */
@@ -100,21 +100,20 @@ struct mmapdemo_dirty_log {
 /*
  * MMAPDEMO_IOC_RESIZE - change the size, as ftruncate(2) does to a file
  *
- * What lies behind the new end is gone, in every mapping and in private copies:
- * touching it raises SIGBUS. Growing adds a hole.
+ * What lies past the new end is lost, in every mapping and in private copies:
+ * an access raises SIGBUS. Growing adds a hole.
  *
  * Errors: EINVAL @size is 0, not a multiple of the page size, or too large
- *         EFBIG  @size is a growth beyond RLIMIT_FSIZE; SIGXFSZ is raised, too
+ *         EFBIG  the device would grow beyond RLIMIT_FSIZE; also raises SIGXFSZ
  */
 #define MMAPDEMO_IOC_RESIZE	_IOW(0xDA, 0x01, struct mmapdemo_resize)
 
 /*
- * MMAPDEMO_IOC_DISCARD - drop the pages of a range, as
- * FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE does to a file
+ * MMAPDEMO_IOC_DISCARD - punch a hole, as
+ * FALLOC_FL_PUNCH_HOLE|FALLOC_FL_KEEP_SIZE does in a file
  *
- * Every mapping of the range reads zeros afterwards, in every process;
- * copies that private mappings made for themselves stay. The pages go back
- * to the pool, which makes room below its cap.
+ * Afterwards every mapping of the range, in every process, reads zeros; private
+ * copies stay. The pages go back to the pool, which makes room below its cap.
  *
  * Errors: EINVAL @start or @len is not a multiple of the page size; @len is 0;
  *                the range ends past the device
@@ -122,20 +121,20 @@ struct mmapdemo_dirty_log {
 #define MMAPDEMO_IOC_DISCARD	_IOW(0xDA, 0x02, struct mmapdemo_discard)
 
 /*
- * MMAPDEMO_IOC_DIRTY_LOG - which pages were written since they were cleaned
+ * MMAPDEMO_IOC_DIRTY_LOG - list the pages written since they were last cleaned
  *
- * Extents come in rising order. When @extents is full the call succeeds with
- * @len not 0 yet: call again with the same struct and @nr_extents set anew.
+ * Extents are in ascending order. If @extents is full, the call succeeds with a
+ * @len that is not 0: call again with the same struct and @nr_extents set anew.
  * With MMAPDEMO_DIRTY_LOG_CLEAR no write is missed: one that is not in this
- * call's extents makes its page dirty for a later call. When @extents can be
- * written in part only, the call succeeds with that part, and the rest is dirty
- * still.
+ * call's extents makes its page dirty for a later call. If only a part of
+ * @extents can be written, the call succeeds with that part, and the rest stays
+ * dirty.
  *
  * Errors: EINVAL @start or @len is not a multiple of the page size; @len or
- *                @nr_extents is 0; the range ends past the largest device that
- *                there can be (past the end of this one there is nothing dirty)
+ *                @nr_extents is 0; the range ends past the largest possible
+ *                device (past the end of this one, nothing is dirty)
  *         EBADF  with MMAPDEMO_DIRTY_LOG_CLEAR only
- *         ENOMEM no memory for the harvest
+ *         ENOMEM out of memory
  */
 #define MMAPDEMO_IOC_DIRTY_LOG	_IOWR(0xDA, 0x03, struct mmapdemo_dirty_log)
 
