@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory that programs share, with a mutex in it: it serves processes that were
- * started apart, and outlives one that dies while it holds it.
+ * Memory shared by unrelated programs, with a mutex in it that survives a program
+ * which dies while holding it.
  *
  * Usage: mutex add N	adds 1 to the sum, N times
  *        mutex die	dies half-way through an addition
  *        mutex show	prints the sum
  *
  * In two shells, or with "&", start two that add. The sum stays in the device's
- * first page until the module goes.
+ * first page until the module is unloaded.
  *
  * Exit status: 0; 1 with a line on stderr. "die" kills itself with SIGKILL.
  */
@@ -28,10 +28,10 @@
 
 /* A device that nobody has written to reads as zeros. */
 struct shared {
-	unsigned long long ready;	/* sizeof(struct shared), once there is a mutex */
+	unsigned long long ready;	/* sizeof(struct shared), once the mutex is set up */
 	pthread_mutex_t mutex;		/* protects what follows */
 	unsigned long long sum;
-	unsigned long long copy;	/* the same, whenever the mutex is free */
+	unsigned long long copy;	/* equals sum whenever the mutex is free */
 };
 
 static void check(int error, const char *what)
@@ -47,13 +47,13 @@ static void make_mutex(struct shared *shared)
 	pthread_mutexattr_t attr;
 
 	check(pthread_mutexattr_init(&attr), "pthread_mutexattr_init");
-	/* Else whoever unlocks it wakes up waiters of its own process alone. */
+	/* Or an unlock would wake up waiters of its own process only. */
 	check(pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED), "setpshared");
-	/* The kernel marks it when a process dies with it. */
+	/* The kernel marks it if a process dies while holding it. */
 	check(pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST), "setrobust");
 	check(pthread_mutex_init(&shared->mutex, &attr), "pthread_mutex_init");
 	pthread_mutexattr_destroy(&attr);
-	/* Last: if we die before this, the next one begins anew. */
+	/* Last: if we die before this, the next program starts over. */
 	shared->ready = sizeof(*shared);
 }
 
@@ -68,15 +68,15 @@ static struct shared *map_shared(void)
 	if (shared == MAP_FAILED)
 		err(1, "mmap");
 
-	/* Of two that start at the same time, one makes the mutex. */
+	/* If two programs start at the same time, one of them sets up the mutex. */
 	if (flock(fd, LOCK_EX))
 		err(1, "flock");
 	if (!shared->ready)
 		make_mutex(shared);
-	/* A mutex of a 32-bit program has another layout than a 64-bit one's. */
+	/* The layout of a mutex differs between 32-bit and 64-bit programs. */
 	if (shared->ready != sizeof(*shared))
 		errx(1, "the first page of %s holds something else", DEVICE);
-	/* close() would not do: the mapping keeps the file open, and locked. */
+	/* close() is not enough: the mapping keeps the file open, and locked. */
 	if (flock(fd, LOCK_UN))
 		err(1, "flock");
 	close(fd);
@@ -89,11 +89,11 @@ static void lock(struct shared *shared)
 
 	if (error == EOWNERDEAD) {
 		/*
-		 * We hold it, and what it protects may be half done. That is
-		 * mended before the mutex is said to be consistent: if we died
-		 * in between, the next one would have to do it.
+		 * We hold the mutex, and what it protects may be half done.
+		 * Repair that before marking it consistent: if we die in
+		 * between, the next owner gets EOWNERDEAD again.
 		 */
-		fprintf(stderr, "who held the mutex died: undoing the half of its addition\n");
+		fprintf(stderr, "the owner of the mutex died: undoing its half-done addition\n");
 		shared->sum = shared->copy;
 		error = pthread_mutex_consistent(&shared->mutex);
 	}

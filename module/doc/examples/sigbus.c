@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reads a mapping whose pages another process takes away, and gets an error
+ * Reads a mapping of a device that another process truncates, and gets an error
  * where the kernel raises SIGBUS.
  *
- * Usage: sigbus [SIGNALS]	default: 1000; ends when it has met so many
+ * Usage: sigbus [SIGNALS]	default: 1000; ends after that many
  *
- * A mapping can lose its pages at any time: the device, or a file, is made
- * shorter by someone else, a disk fails, the pool is full. To look at the size
- * first does not help, as it may change before the read. What does is to let the
- * signal come:
+ * A mapping can lose its pages at any time: someone truncates the device or file,
+ * a disk fails, the pool is full. Checking the size first does not help, as it may
+ * change before the read. So let the signal come:
  *
- * - Here the handler jumps out of the read (siglongjmp), which then fails as
- *   read(2) would. The caller knows that it has no data. For that the code which
- *   is left must hold nothing, no lock and no half-made list: it is one memcpy.
- * - The other way is to map a page of zeros there and to go on. No code has to be
- *   prepared for it, but nobody learns that the zeros were no data; and others who
- *   use the mapping get zeros too, also after the device has grown again.
+ * - Here the handler jumps out of the read (siglongjmp), which then fails like
+ *   read(2). The caller knows that it has no data. The code that is left this way
+ *   must hold no lock and no half-made list: it is one memcpy.
+ * - The alternative is to map a page of zeros there and to continue. That needs no
+ *   preparation, but nobody learns that the zeros are not data; and others who use
+ *   the mapping get zeros too, even after the device has grown again.
  *
- * It works behind the end that the device has: what is stored stays as it is.
+ * It works past the current end of the device: stored data is not touched.
  *
- * Exit status: 0; 1 when a copy had bytes that nobody wrote, or a call failed.
+ * Exit status: 0; 1 if a copy had bytes that nobody wrote, or a call failed.
  */
 #include <err.h>
 #include <errno.h>
@@ -43,7 +42,7 @@
 #define DEVICE	"/dev/mmapdemo"
 #define BYTE	0x5a
 
-/* What a guarded copy reads, and where to go if it cannot: one of each thread. */
+/* What a guarded copy reads, and where to go if it cannot; per thread. */
 struct guard {
 	uintptr_t start, end;
 	sigjmp_buf leave;
@@ -52,8 +51,8 @@ struct guard {
 static __thread struct guard *guard;
 
 /*
- * SIGBUS is raised by the access itself, in the thread that makes it: nothing of
- * the C library is interrupted but memcpy.
+ * The access itself raises SIGBUS, in its own thread: of the C library, only
+ * memcpy is interrupted.
  */
 static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
@@ -62,16 +61,16 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	(void)context;
 	if (guard && address >= guard->start && address < guard->end)
 		siglongjmp(guard->leave, 1);
-	/* A bug elsewhere: the access is made again, and now it kills. */
+	/* A bug elsewhere: the access is repeated, and now it kills. */
 	signal(sig, SIG_DFL);
 }
 
 static void catch_sigbus(void)
 {
 	/*
-	 * The handler is left by a jump. With SA_NODEFER the signal is not
-	 * blocked in it, so that there is nothing to be restored: sigsetjmp()
-	 * need not save the mask, which would take a system call for each copy.
+	 * The handler is left by a jump. With SA_NODEFER it does not block the
+	 * signal, so there is no mask to restore, and sigsetjmp() need not save
+	 * it, which would cost a system call per copy.
 	 */
 	struct sigaction action = {
 		.sa_sigaction = on_sigbus,
@@ -82,7 +81,7 @@ static void catch_sigbus(void)
 		err(1, "sigaction");
 }
 
-/* Like memcpy(), but returns -1 when a page of @from is not there. */
+/* Like memcpy(), but returns -1 if a page of @from is missing. */
 static int guarded_copy(void *to, const void *from, size_t len)
 {
 	struct guard here = { .start = (uintptr_t)from, .end = (uintptr_t)from + len };
@@ -91,7 +90,7 @@ static int guarded_copy(void *to, const void *from, size_t len)
 		guard = NULL;
 		return -1;
 	}
-	/* The compiler may not move the copy out from between these. */
+	/* The fences keep the compiler from moving the copy. */
 	guard = &here;
 	atomic_signal_fence(memory_order_seq_cst);
 	memcpy(to, from, len);
@@ -117,7 +116,7 @@ static __u64 device_size(int fd)
 	return info.size;
 }
 
-/* Ends with its parent; asking for that comes too late if it has ended already. */
+/* Dies with its parent; checks that the parent has not died already. */
 static void end_with(pid_t parent)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
@@ -139,7 +138,7 @@ static void grow_and_shrink(int fd, __u64 size, const void *data, size_t len)
 	}
 }
 
-/* A page that was not written yet reads as zeros. */
+/* A page that has not been written yet reads as zeros. */
 static int known(const unsigned char *data, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -198,7 +197,7 @@ int main(int argc, char **argv)
 		err(1, "%s", DEVICE);
 	memset(data, BYTE, len);
 	size = device_size(fd);
-	/* Past the end, which mmap() does not mind. */
+	/* mmap() allows a mapping past the end. */
 	mapping = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, size);
 	if (mapping == MAP_FAILED)
 		err(1, "mmap");

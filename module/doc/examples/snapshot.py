@@ -4,13 +4,13 @@
 
 Usage: snapshot.py FILE COMMAND...
 
-All is copied once. After that it is the dirty log which says what the command has
-written since, through whichever mapping or call, and only that is copied. When the
-command has ended the two are compared, byte by byte.
+Everything is copied once. After that, the dirty log tells what has been written since,
+through any mapping or call, and only that is copied. When the command has ended, the
+two are compared byte by byte.
 
-While the command runs, the copy may hold one half of a write of several pages; who
-wants a moment's state has to stop the writer for the last round, which is short.
-What is dropped (DISCARD, RESIZE) was not written, and is not in the log.
+While the command runs, the copy may hold half of a write of several pages; to get a
+consistent state, stop the writer for the last round, which is short. Discarded and
+truncated pages (DISCARD, RESIZE) are not written, and not in the log.
 
 Exit status: 0; 1: a call failed, the command failed, or the copy differs; 2: usage.
 """
@@ -33,7 +33,7 @@ CHUNK = 1 << 20
 
 
 def harvest(device, size):
-    """Yields (start, length) of what was written since the last harvest."""
+    """Yields (start, length) of all that was written since the last harvest."""
     extents = array.array("Q", bytes(16 * EXTENTS))
     start, left = 0, size
     while left:
@@ -44,7 +44,7 @@ def harvest(device, size):
 
 
 def stored(device):
-    """Yields (start, length) of what is not a hole."""
+    """Yields (start, length) of all data, without holes."""
     end = 0
     while True:
         try:
@@ -56,7 +56,7 @@ def stored(device):
 
 
 def copy(device, file, extents):
-    """Returns how many bytes there were."""
+    """Copies the extents; returns the number of bytes."""
     copied = 0
     for start, length in extents:
         for at in range(start, start + length, CHUNK):
@@ -73,14 +73,14 @@ def same(device, file, size):
 
 
 def follow(device, file, size, writer):
-    """Copies what is written until the writer has ended; returns rounds and bytes."""
+    """Copies what is written until the writer ends; returns rounds and bytes."""
     rounds = copied = 0
     ended = False
     while not ended:
-        # Asked before the harvest: what it wrote last is in this one.
+        # Checked before the harvest, which then has the writer's last write.
         ended = writer.poll() is not None
-        # A page is clean, and its next write noted, before we read it. So if it is
-        # written while we do, it is in the next harvest, and is copied again.
+        # The harvest cleans a page before we read it. If it is written meanwhile, it is
+        # in the next harvest, and is copied again.
         part = copy(device, file, harvest(device, size))
         rounds += 1
         copied += part
@@ -98,7 +98,7 @@ def main():
     size = os.lseek(device, 0, os.SEEK_END)
     os.ftruncate(file, size)
 
-    # In this order, or what is written in between would be missed.
+    # In this order, so that no write in between is missed.
     for _ in harvest(device, size):
         pass
     first = copy(device, file, stored(device))

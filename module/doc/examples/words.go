@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-// Counts the words of the text in the device, as wc -w does, with a goroutine on
-// each CPU and no copy: they read a mapping.
+// Counts the words in the device, like wc -w, with one goroutine per CPU that read
+// a mapping, without copying.
 //
 // Usage: words
 //
-// Exit status: 0; 1 when the device became too short meanwhile, or a call failed.
+// Exit status: 0; 1 if the device was truncated meanwhile, or a call failed.
 package main
 
 import (
@@ -20,13 +20,13 @@ import (
 
 const (
 	device   = "/dev/mmapdemo"
-	seekData = 3 // lseek(2); package io does not have them
+	seekData = 3 // for lseek(2); package io lacks them
 	seekHole = 4
 	chunk    = 1 << 20
 )
 
-// What is counted at a time: the bytes from start to end of the mapping, in the
-// extent of data that begins at extent.
+// The unit of work: bytes start to end of the mapping, in the extent of data that
+// begins at extent.
 type part struct{ extent, start, end int }
 
 type result struct {
@@ -34,8 +34,8 @@ type result struct {
 	err   error
 }
 
-// The parts of all that is stored. A hole reads as zeros, which are no words; but to
-// read it from a mapping, unlike read(2), would make its pages.
+// Sends the parts of all data. Holes are skipped: they contain no words, and to read
+// them through a mapping, unlike read(2), would allocate their pages.
 func parts(fd, size int, found chan<- part) error {
 	defer close(found)
 	for at := 0; at < size; {
@@ -69,12 +69,12 @@ func parts(fd, size int, found chan<- part) error {
 
 func inWord(c byte) bool { return c > ' ' }
 
-// A word counts in the part where it starts; none but the byte before that says
-// whether one does. Before an extent there is a hole, which is left alone.
+// A word counts in the part where it starts, which depends on the byte before the
+// part. Before an extent there is a hole, which is not read.
 func count(text []byte, p part) (r result) {
-	// Where the device is made shorter while we read, there is SIGBUS. Go would
-	// end the program; with this it is a panic in this goroutine, which tells
-	// the address, and which can be caught.
+	// If the device is truncated while we read, SIGBUS is raised. Go would end
+	// the program; with this it panics in this goroutine, with the address, and
+	// we can recover.
 	debug.SetPanicOnFault(true)
 	defer func() {
 		if caught := recover(); caught != nil {
@@ -111,7 +111,7 @@ func countAll(fd int, text []byte) (words int, err error) {
 		}()
 	}
 	go func() {
-		// Its end ends the workers, and theirs the results.
+		// When parts() ends, the workers end, and then the results.
 		if err := parts(fd, len(text), work); err != nil {
 			results <- result{err: err}
 		}
