@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The dirty log, as far as it goes without a mapping: what enters it, what a
- * clean takes out, and what a harvest returns.
+ * The dirty log without mappings: what enters it, what cleaning removes, and
+ * what a harvest returns.
  */
 #include <kunit/test.h>
 #include <linux/prandom.h>
@@ -16,7 +16,7 @@ static void dirty_logs_a_write_once(struct kunit *test)
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
 	KUNIT_EXPECT_FALSE(test, is_dirty(st, 9));
-	/* What the core calls when it finds a dirty PTE. */
+	/* What the core calls for a dirty PTE. */
 	KUNIT_EXPECT_TRUE(test, folio_mark_dirty(folio));
 	KUNIT_EXPECT_FALSE(test, folio_mark_dirty(folio));
 	KUNIT_EXPECT_TRUE(test, is_dirty(st, 9));
@@ -37,7 +37,7 @@ static void dirty_logs_nothing_for_a_discarded_page(struct kunit *test)
 	pinned = mmapdemo_store_get(&st->store, 3);
 	KUNIT_ASSERT_NOT_NULL(test, pinned);
 	mmapdemo_store_discard(&st->store, 3, 4);
-	/* A device that had the page by GUP is done with it only now. */
+	/* As a device does that pinned the page and wrote to it. */
 	folio_mark_dirty(pinned);
 	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 0);
 	KUNIT_EXPECT_FALSE(test, IS_ERR(touch(st, 3, false)));
@@ -55,7 +55,7 @@ static void dirty_logs_nothing_for_a_mapping_that_is_gone(struct kunit *test)
 	pinned = mmapdemo_store_get(&st->store, 3);
 	KUNIT_ASSERT_NOT_NULL(test, pinned);
 	mmapdemo_store_discard(&st->store, 3, 4);
-	/* Who read folio->mapping before the discard calls this after it. */
+	/* As a caller does that read folio->mapping before the discard. */
 	KUNIT_EXPECT_FALSE(test, mapping->a_ops->dirty_folio(mapping, pinned));
 	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 0);
 	KUNIT_EXPECT_FALSE(test, folio_test_dirty(pinned));
@@ -113,8 +113,8 @@ static void dirty_clean_passes_over_a_discarded_page(struct kunit *test)
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
 	/*
-	 * What the walk finds if the page is discarded while it waits for the
-	 * lock, and then marked by somebody who had it pinned.
+	 * As the walk finds a page that was discarded while it waited for the
+	 * lock, and then marked by someone who had it pinned.
 	 */
 	folio->mapping = NULL;
 	KUNIT_EXPECT_EQ(test, mmapdemo_dirty_clean(&st->store, 0, 9), 0);
@@ -204,7 +204,7 @@ static void dirty_harvest_clears_its_range_only(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, is_dirty(st, 41));
 }
 
-/* The walk goes by the marks; another cleaner takes the flag away first. */
+/* The walk follows the marks; another cleaner clears the flag first. */
 static void dirty_harvest_skips_what_another_cleans(struct kunit *test)
 {
 	struct mmapdemo_harvest *h = dirty_three_extents(test);
@@ -230,7 +230,7 @@ static void dirty_harvest_skips_what_another_cleans(struct kunit *test)
 		expect_extent(test, h, 1, 40, 1);
 		expect_extent(test, h, 2, 42, 38);
 	}
-	/* Of 43, those that the other cleaner is at. */
+	/* Of 43, only the two that the other cleaner has. */
 	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 2);
 }
 
@@ -244,7 +244,7 @@ static void dirty_restore_undoes_a_harvest(struct kunit *test)
 	h->clear = true;
 	mmapdemo_dirty_harvest(&st->store, h, MMAPDEMO_HARVEST_MAX);
 	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 0);
-	/* One of them is gone by then. */
+	/* One of the pages is gone by then. */
 	mmapdemo_store_discard(&st->store, 5, 6);
 	mmapdemo_dirty_restore(&st->store, h, 0);
 	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 42);
@@ -261,13 +261,13 @@ static void dirty_restore_adds_nothing_that_was_not_cleared(struct kunit *test)
 	h->last = NR_SLOTS - 1;
 	mmapdemo_dirty_harvest(&st->store, h, MMAPDEMO_HARVEST_MAX);
 	KUNIT_EXPECT_EQ(test, h->nr, 3);
-	/* Somebody else cleans them: that is not ours to undo. */
+	/* Someone else cleans them, which restore must not undo. */
 	mmapdemo_dirty_clean(&st->store, 0, NR_SLOTS);
 	mmapdemo_dirty_restore(&st->store, h, 0);
 	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 0);
 }
 
-/* Harvests @dirty[] as mmapdemo_dirty_harvest() should the log. */
+/* Harvests @dirty[] as mmapdemo_dirty_harvest() should harvest the log. */
 static void model_harvest(bool *dirty, struct mmapdemo_harvest *h,
 			  unsigned int max)
 {
@@ -299,7 +299,7 @@ static bool harvests_agree(const struct mmapdemo_harvest *a,
 	       !memcmp(a->nr_pages, b->nr_pages, len);
 }
 
-/* Harvests a random range of both. Return: whether they agree. */
+/* Harvests a random range of log and model. Return: whether they agree. */
 static bool harvest_step(struct store_test *st, bool *dirty,
 			 struct mmapdemo_harvest h[2], struct rnd_state *rnd)
 {
@@ -315,7 +315,7 @@ static bool harvest_step(struct store_test *st, bool *dirty,
 	return harvests_agree(&h[0], &h[1]);
 }
 
-/* Random steps against an array of which slots are dirty. */
+/* Random steps against a model: an array that says which slots are dirty. */
 static void dirty_follows_its_model(struct kunit *test)
 {
 	struct mmapdemo_harvest *h = kunit_kzalloc(test, 2 * sizeof(*h),

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Each allocation that a call makes fails in turn, the others not; then all of
- * a kind do: the call says ENOMEM or does without, and leaves nothing behind.
+ * Makes each allocation of a call fail in turn, and then all of one kind: the
+ * call must return ENOMEM, or do without, and leave nothing behind.
  *
- * The kernel's fault injection does it, with no seam in the module: it counts
- * the allocations of a thread, from the slab and of pages, and fails the one
- * that task_struct.fail_nth asks for, or those of a thread with make_it_fail.
- * The kernel's own on the way to the module count as well, and those of its
- * debugging aids.
+ * This uses the kernel's fault injection, with no hook in the module: the
+ * kernel counts a thread's allocations, from the slab and of pages, and fails
+ * the one that task_struct.fail_nth names, or all of those of a thread with
+ * make_it_fail. The count includes what the kernel itself, and its debugging
+ * aids, allocate on the way to the module.
  */
 #include <kunit/test.h>
 #include <linux/mm.h>
@@ -18,15 +18,15 @@
 
 /* No call needs so many. */
 #define MAX_POINTS	1000
-/* A slot in a node of the store's tree that is not there. */
+/* A slot whose node in the store's tree does not exist yet. */
 #define DEEP		(VMA_SLOTS - 1)
 
 /**
- * struct failing_test - what a case finds
+ * struct failing_test - the state of a case
  * @vt: first, because vma_test_create() makes it
- * @attrs: what to put back
+ * @attrs: the kernel's settings, to restore
  * @arg: user address of the argument of an ioctl
- * @addr: of the mapping that the call uses
+ * @addr: address of the mapping that the call uses
  * @other_pool: what a call initialises
  * @other_store: likewise
  */
@@ -45,9 +45,9 @@ struct failing_test {
  * @mode: fault_mode of the mapping that it uses; NULL: it uses none
  * @map_flags: of that mapping
  * @run: the call, and nothing else: any allocation in it may fail
- * @undo: of what a call that succeeded has done; or NULL
- * @err: what it returns for want of memory
- * @least: the allocations that it cannot do without, and asks for once
+ * @undo: undoes a successful call; or NULL
+ * @err: what it returns if memory is short
+ * @least: number of allocations that it needs, and asks for once only
  * @slab: whether it cannot do without the slab
  * @pages: whether it cannot do without pages
  */
@@ -180,7 +180,7 @@ static void failing_test_exit(struct kunit *test)
 	vma_test_exit(test);
 }
 
-/* The thread gets user memory, and a page of it for the ioctl's argument. */
+/* Gives the thread user memory, and in it a page for the ioctl's argument. */
 static void prepare_memory(struct kunit *test)
 {
 	struct failing_test *ft = test->priv;
@@ -210,7 +210,7 @@ static void prepare(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(ft->addr));
 }
 
-/* No page is lost, and what failed for want of memory works with it. */
+/* No page is lost, and a call that failed for lack of memory now succeeds. */
 static void check(struct kunit *test, int ret)
 {
 	const struct failing_param *param = test->param_value;
@@ -232,8 +232,9 @@ static void check(struct kunit *test, int ret)
 }
 
 /*
- * One after the other fails, until a run has all that it asks for.
- * Return: how many of these runs failed.
+ * Fails the first allocation of a run, then the second of the next, and so on,
+ * until a run has fewer.
+ * Return: how many runs failed.
  */
 static unsigned int fail_each(struct kunit *test)
 {
@@ -258,10 +259,10 @@ static unsigned int fail_each(struct kunit *test)
 }
 
 /*
- * The debugging aids allocate in some runs and not in others (mem_pool_alloc() in
- * mm/kmemleak.c, a new slab for its records, lib/stackdepot.c). What was behind
- * theirs in one run may be ahead in the next, and has never failed then: so all
- * of it once more.
+ * Debugging aids allocate in some runs and not in others (mem_pool_alloc() in
+ * mm/kmemleak.c, a new slab for its records, lib/stackdepot.c). That shifts the
+ * count, so that an allocation of the call may be skipped and never fail:
+ * repeat the sweep until enough of them have failed.
  */
 static void failing_allocation_leaves_nothing_behind(struct kunit *test)
 {
@@ -291,13 +292,13 @@ static void fail_kind(struct kunit *test, const char *dir, bool needed)
 	ret = param->run(test->priv);
 	fail_all(false);
 	odds_swap(dir, &odds);
-	/* What needs no page fails all the same when the slab has to grow. */
+	/* A call that needs no page may still fail, if the slab has to grow. */
 	if (needed)
 		KUNIT_EXPECT_EQ(test, ret, param->err);
 	check(test, ret);
 }
 
-/* What asks twice for memory, the second time with more emphasis, gets none. */
+/* Fails the second, more urgent request of a call as well. */
 static void failing_allocator_leaves_nothing_behind(struct kunit *test)
 {
 	const struct failing_param *param = test->param_value;

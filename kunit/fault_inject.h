@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Allocations of the current thread that fail, by CONFIG_FAULT_INJECTION. It
- * has no interface for the kernel's own code but these: the fields of a task,
- * and the variables behind the files of debugfs.
+ * Makes allocations of the current thread fail, through CONFIG_FAULT_INJECTION.
+ * Its only interface for kernel code is this: fields of task_struct, and the
+ * variables behind its debugfs files.
  */
 #ifndef _MMAPDEMO_KUNIT_FAULT_INJECT_H
 #define _MMAPDEMO_KUNIT_FAULT_INJECT_H
@@ -12,7 +12,7 @@
 #include <linux/minmax.h>
 #include <linux/sched.h>
 
-/* Of failslab and fail_page_alloc: what fails, and whether it is reported. */
+/* Settings of failslab and fail_page_alloc: what fails and is reported. */
 struct fault_attrs {
 	bool slab_ignores_wait;
 	bool pages_ignore_wait;
@@ -22,7 +22,7 @@ struct fault_attrs {
 	unsigned long pages_verbose;
 };
 
-/* Of one of the two: which threads' allocations fail, and how often. */
+/* Settings of one of them: in which threads allocations fail, and how often. */
 struct fault_odds {
 	bool task_filter;
 	unsigned long probability;
@@ -63,7 +63,7 @@ static inline bool fail_end(void)
 }
 #endif
 
-/* The variable behind a file of debugfs, which need not be mounted; or NULL. */
+/* Return: the variable behind a debugfs file (needs no mount); or NULL. */
 static inline void *attr_data(const char *dir, const char *name)
 {
 	struct dentry *parent = debugfs_lookup(dir, NULL);
@@ -81,7 +81,7 @@ static inline void *attr_data(const char *dir, const char *name)
 	return data;
 }
 
-/* Swaps @attrs with the kernel's. Return: 0; -ENOENT: it has not all of them. */
+/* Swaps @attrs with the kernel's. Return: 0; -ENOENT: one is missing. */
 static inline int attrs_swap(struct fault_attrs *attrs)
 {
 	bool *slab_wait = attr_data("failslab", "ignore-gfp-wait");
@@ -103,7 +103,7 @@ static inline int attrs_swap(struct fault_attrs *attrs)
 	return 0;
 }
 
-/* Swaps @odds with those of @dir, whose files attrs_swap() has found. */
+/* Swaps @odds with those of @dir; attrs_swap() has found its files. */
 static inline void odds_swap(const char *dir, struct fault_odds *odds)
 {
 	bool *task_filter = attr_data(dir, "task-filter");

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The handlers of a mapping, called by hand: what each returns to the core, and
- * in which state it leaves the page. Here a case can be where the core would
- * take a race to get to.
+ * The handlers of a mapping, called directly: what each returns to the core,
+ * and in which state it leaves the page. This reaches states that the core
+ * would reach only by a race.
  */
 #include <kunit/test.h>
 #include <linux/sched/mm.h>
 
 #include "vma_helpers.h"
 
-/* vm_fault_t is a type of its own for sparse, which KUnit's macros lose. */
+/* For sparse: KUnit's macros lose vm_fault_t, which is a type of its own. */
 #define EXPECT_FAULT(test, ret, expected)				\
 	KUNIT_EXPECT_EQ(test, (__force unsigned int)(ret),		\
 			(__force unsigned int)(expected))
 
 /**
  * struct fault_param - a mapping, and an access to it
- * @description: of the two
+ * @description: describes both
  * @mode: fault_mode of the mapping
  * @map_flags: for mmap
  * @fault_flags: in vm_fault
@@ -49,7 +49,7 @@ static bool is_insert_read(const struct fault_param *param)
 	return !strcmp(param->mode, "insert") && !param->fault_flags;
 }
 
-/* Return: the VMA of a fresh mapping; its thread alone has it, and no lock. */
+/* Return: the VMA of a new mapping, unlocked: only this thread uses it. */
 static struct vm_area_struct *map_vma(struct kunit *test)
 {
 	const struct fault_param *param = test->param_value;
@@ -65,12 +65,12 @@ static struct vm_area_struct *map_vma(struct kunit *test)
 }
 
 /**
- * struct fault_result - what ->fault left
- * @ret: what it returned
- * @page: the page that it gave; or NULL. The rest is about that
- * @locked: whether it was locked
- * @ref_count: references, the one for the caller included
- * @index: the slot
+ * struct fault_result - the result of ->fault
+ * @ret: its return value
+ * @page: its page, or NULL; the rest is about this page
+ * @locked: whether it is locked
+ * @ref_count: its references, including the caller's
+ * @index: its slot
  */
 struct fault_result {
 	vm_fault_t ret;
@@ -80,7 +80,7 @@ struct fault_result {
 	pgoff_t index;
 };
 
-/* Lets go of it as the core does, so that the store can be emptied. */
+/* Releases the page as the core does, so that the store can be emptied. */
 static void result_release(struct fault_result *result)
 {
 	struct folio *folio = page_folio(result->page);
@@ -170,7 +170,7 @@ static void fault_is_sigbus_past_the_end(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, store_count(store_of(test)), 0);
 }
 
-/* VM_FAULT_OOM would have the core try again, for ever. */
+/* With VM_FAULT_OOM the core would retry for ever. */
 static void fault_is_sigbus_at_the_cap(struct kunit *test)
 {
 	struct vm_area_struct *vma = map_vma(test);
@@ -203,7 +203,7 @@ static void fault_tells_of_a_poisoned_page(struct kunit *test)
 #endif
 }
 
-/* And unlocks it, so that the store can be emptied. */
+/* Also unlocks the page, so that the store can be emptied. */
 static void expect_locked(struct kunit *test, struct folio *folio, bool expected)
 {
 	bool locked = folio_test_locked(folio);
@@ -213,7 +213,7 @@ static void expect_locked(struct kunit *test, struct folio *folio, bool expected
 		folio_unlock(folio);
 }
 
-/* Locked until the PTE is writable: a sync must not come in between. */
+/* The page stays locked until the PTE is writable: it keeps a sync out. */
 static void mkwrite_gives_a_locked_dirty_page(struct kunit *test)
 {
 	struct vm_area_struct *vma = map_vma(test);
@@ -225,7 +225,7 @@ static void mkwrite_gives_a_locked_dirty_page(struct kunit *test)
 	expect_locked(test, folio, true);
 }
 
-/* The page was discarded while its ->page_mkwrite waited for the lock. */
+/* The page was discarded while ->page_mkwrite waited for its lock. */
 static void mkwrite_has_the_core_look_again(struct kunit *test)
 {
 	struct vm_area_struct *vma = map_vma(test);

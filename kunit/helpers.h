@@ -26,7 +26,7 @@ static inline bool folio_is_filled(struct folio *folio, u8 byte)
 	return filled;
 }
 
-/* Makes or finds the page of a slot, and keeps neither lock nor reference. */
+/* Finds or makes the page of a slot; keeps neither its lock nor a reference. */
 static inline struct folio *store_touch(struct mmapdemo_store *store,
 					pgoff_t pgoff, bool dirty)
 {
@@ -57,7 +57,7 @@ static inline bool store_is_dirty(struct mmapdemo_store *store, pgoff_t pgoff)
 
 	if (folio)
 		folio_put(folio);
-	/* The two must agree at all times; a WARN fails the run. */
+	/* The two must always agree; a WARN fails the run. */
 	WARN_ON(dirty != marked);
 	return dirty;
 }

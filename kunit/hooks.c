@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The nodes of mmapdemo_hooks, and how a test says what the hooks shall do.
+ * The nodes of mmapdemo_hooks, and how a test tells the hooks what to do.
  *
  *   /dev/mmapdemo_hooks           .mmap, .get_unmapped_area, .fadvise
  *   /dev/mmapdemo_hooks_bare      none of them
  *   /dev/mmapdemo_hooks_prepare   .mmap_prepare, where the kernel has it
  *
- * Each open file has settings of its own. write(2) takes lines "NAME VALUE":
+ * Each open file has its own settings. write(2) takes lines "NAME VALUE":
  *
- *   may_split -5          this hook is there, and returns -EIO
- *   may_split none        it is not there (vm_operations.may_split is NULL)
+ *   may_split -5          the hook exists, and returns -EIO
+ *   may_split none        there is no hook (vm_operations.may_split is NULL)
  *   fault sigsegv         words instead of numbers, see the tables below
- *   times 3               only the first three times; then as if never set
+ *   times 3               only the first three times; then the default again
  *   vm_flags io|pfnmap    what .mmap adds
  *   call insert_twice     what .mmap calls, see hooks_call.c
  *
- * and read(2) gives all counters and results, a line "NAME: NUMBER" each. At
- * first there are open, close and fault, and fault gives a page.
+ * and read(2) returns all counters and results as lines "NAME: NUMBER". By
+ * default there are open, close and fault, and fault returns a page.
  *
- * Safe to use wrongly, as far as a driver can be: what the core would answer
- * with a BUG is refused, and what it repeats for ever ends with a SIGKILL.
+ * Misuse is as safe as a driver can make it: settings to which the core would
+ * answer with a BUG are refused, and endless retries end with SIGKILL.
  */
 #include <linux/capability.h>
 #include <linux/miscdevice.h>
@@ -33,7 +33,7 @@
 
 #include "hooks.h"
 
-/* Of what is written or read at a time. */
+/* The most that is written or read at a time. */
 #define TEXT_MAX	PAGE_SIZE
 
 static struct vfsmount *hooks_mnt;
@@ -87,7 +87,7 @@ static ssize_t hooks_read(struct file *file, char __user *buf, size_t size,
 	return ret;
 }
 
-/* Device memory, and private copies of it, do not go together: it would BUG. */
+/* Private copies of device memory are impossible: the core would BUG. */
 static bool hooks_flags_ok(vm_flags_t flags)
 {
 	if (!(flags & VM_PFNMAP))
@@ -114,7 +114,7 @@ static int hooks_mmap(struct file *file, struct vm_area_struct *vma)
 	return hooks_get(hf, SET_MMAP);
 }
 
-/* Memory whose address must have a certain alignment or colour. */
+/* For memory whose address needs a certain alignment or colour. */
 static unsigned long hooks_get_unmapped_area(struct file *file,
 					     unsigned long addr,
 					     unsigned long len,
@@ -128,7 +128,7 @@ static unsigned long hooks_get_unmapped_area(struct file *file,
 	       mm_get_unmapped_area(file, addr, len, pgoff, flags);
 }
 
-/* A cache of its own that could be filled or emptied in advance. */
+/* For a driver with a cache that can be filled or emptied in advance. */
 static int hooks_fadvise(struct file *file, loff_t offset, loff_t len,
 			 int advice)
 {
@@ -149,7 +149,7 @@ static struct inode *hooks_create_inode(struct hooks_file *hf)
 	return inode;
 }
 
-/* All of it is for root: mappings of this kind are a way to hang a process. */
+/* Root only: such mappings can hang a process. */
 static int hooks_file_open(struct inode *inode, struct file *file)
 {
 	struct hooks_file *hf;
@@ -181,7 +181,7 @@ err_hf:
 	return err;
 }
 
-/* Each VMA holds the file: none is left that could use the pages. */
+/* Each VMA holds the file: none is left to use the pages. */
 static int hooks_file_release(struct inode *inode, struct file *file)
 {
 	struct hooks_file *hf = hooks_file(file);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mmapdemo_hooks - what the core does when a driver's hook says X
+ * mmapdemo_hooks - what the core does when a driver's hook returns X
  *
- * A module for tests only, never installed. Each hook that a driver may give
- * to mmap(2) answers here what the test asked it to: the errors that
- * /dev/mmapdemo never returns, flags that it never sets, hooks that it does
- * not have. See hooks.c for how a test asks.
+ * A module for tests only, never installed. Each hook that a driver may provide
+ * for mmap(2) answers here as the test has set it: with errors that
+ * /dev/mmapdemo never returns, flags that it never sets, hooks that it does not
+ * have. hooks.c says how to set them.
  *
- *   struct hooks_file       one per open file; nothing is shared between two
- *    |-- set[]              what each hook shall do
+ *   struct hooks_file       one per open file; nothing is shared between them
+ *    |-- set[]              what each hook does
  *    |-- count[]            what happened
  *    |-- ops                vm_operations, put together from hooks_vm_ops
- *    |-- folios[]           the pages that mappings show; page n is full of
+ *    |-- folios[]           the mapped pages; page n is filled with
  *    |                      the letter 'a' + n
  *    `-- inode              its address_space is the file's f_mapping
  */
@@ -25,7 +25,7 @@
 
 #include "../module/compat.h"
 
-/* What can be set; the first ones install or remove a hook of vm_operations. */
+/* The settings; the first ones install or remove a hook of vm_operations. */
 enum hooks_setting {
 	SET_OPEN,
 	SET_CLOSE,
@@ -69,7 +69,7 @@ enum hooks_count {
 	COUNT_OPEN,
 	COUNT_CLOSE,
 	COUNT_MAY_SPLIT,
-	COUNT_SPLIT_AT,		/* the last address that may_split was asked for */
+	COUNT_SPLIT_AT,		/* the last address passed to may_split */
 	COUNT_MREMAP,
 	COUNT_MREMAP_TO,	/* vm_start of the VMA that mremap was given */
 	COUNT_MPROTECT,
@@ -87,14 +87,14 @@ enum hooks_count {
 	HOOKS_NR_COUNTS
 };
 
-/* What fault handlers may be asked to do, and their return values for it. */
+/* What a fault handler can be set to do, and what it then returns. */
 enum hooks_fault {
 	FAULT_USUAL,		/* what the VMA can take: a page, or a pfn */
 	FAULT_PAGE,		/* 0, with the page */
 	FAULT_LOCKED,		/* VM_FAULT_LOCKED, with the page */
 	FAULT_MAJOR,
-	FAULT_ZERO,		/* 0, and nothing done */
-	FAULT_NOPAGE,		/* VM_FAULT_NOPAGE, and nothing done */
+	FAULT_ZERO,		/* 0, without doing anything */
+	FAULT_NOPAGE,		/* VM_FAULT_NOPAGE, without doing anything */
 	FAULT_SIGBUS,
 	FAULT_SIGSEGV,
 	FAULT_HWPOISON,
@@ -122,12 +122,12 @@ enum hooks_action {
 #define HOOKS_NR_PAGES	16
 
 /**
- * struct hooks_file - what stands behind an open /dev/mmapdemo_hooks
+ * struct hooks_file - the state of an open /dev/mmapdemo_hooks
  * @lock: protects the settings
  * @set: settings, by enum hooks_setting
  * @count: counters and results, by enum hooks_count
- * @ops: what VMAs get; not changed once there has been a mapping
- * @times: how often a fault handler still answers as set
+ * @ops: the vm_operations of VMAs; fixed once there has been a mapping
+ * @times: how many times a fault handler still answers as set
  * @inode: owner of the address_space that f_mapping points to
  * @folios: the pages, with one reference each
  * @nr_folios: how many there are
@@ -171,7 +171,7 @@ static inline long hooks_get(const struct hooks_file *hf,
 	return READ_ONCE(hf->set[setting]);
 }
 
-/* From here on pages and operations stay as they are. */
+/* From now on pages and operations do not change. */
 static inline void hooks_use(struct hooks_file *hf, enum hooks_count count)
 {
 	mutex_lock(&hf->lock);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The helpers that put pages into page tables, called with arguments that they
- * must refuse. What they return is a result for the test to read.
+ * The helpers that insert pages into page tables, called with arguments that
+ * they must refuse. The test reads what they return.
  *
- * All are called from .mmap. None is called where it would BUG instead of
- * returning: see the flags of each.
+ * All are called from .mmap, and none where it would BUG instead of returning:
+ * see the flags of each.
  */
 #include <linux/page_ref.h>
 #include <linux/pagemap.h>
@@ -44,7 +44,7 @@ static long call_insert_twice(struct vm_area_struct *vma, struct hooks_file *hf)
 	return insert_at(vma, hf, 0, 0) ?: insert_at(vma, hf, 0, 1);
 }
 
-/* A page that belongs to nobody, as one that was freed already. */
+/* A page without an owner, like one that was freed already. */
 static long call_insert_free(struct vm_area_struct *vma, struct hooks_file *hf)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -62,7 +62,7 @@ static long call_insert_free(struct vm_area_struct *vma, struct hooks_file *hf)
 	return ret;
 }
 
-/* Memory of kmalloc: its pages have no counts that mappings could use. */
+/* kmalloc() memory: its pages have no reference counts for mappings. */
 static long call_insert_slab(struct vm_area_struct *vma, struct hooks_file *hf)
 {
 	void *object = kmalloc(64, GFP_KERNEL);
@@ -75,13 +75,13 @@ static long call_insert_slab(struct vm_area_struct *vma, struct hooks_file *hf)
 	return ret;
 }
 
-/* Somebody's anonymous page: the caller's stack is at hand. */
+/* An anonymous page: the caller's stack has one. */
 static long call_insert_anon(struct vm_area_struct *vma, struct hooks_file *hf)
 {
 	struct page *page;
 	long ret;
 
-	/* mmap_lock is ours: only the variant that takes no lock will do. */
+	/* We hold mmap_lock: only the variant that takes no lock will do. */
 	if (get_user_pages_fast_only(current->mm->start_stack, 1, 0, &page) != 1)
 		return -EAGAIN;
 	ret = vm_insert_page(vma, vma->vm_start, page);
@@ -123,7 +123,7 @@ static long call_insert_pages_taken(struct vm_area_struct *vma,
 	return insert_at(vma, hf, 2, 9) ?: call_insert_pages(vma, hf);
 }
 
-/* The pages of a buffer from vm_pgoff on, as many as the VMA is long. */
+/* The pages of a buffer from vm_pgoff on, to the length of the VMA. */
 static long call_map_pages(struct vm_area_struct *vma, struct hooks_file *hf)
 {
 	return vm_map_pages(vma, hf->pages, HOOKS_NR_PAGES);
@@ -153,7 +153,7 @@ static long call_pfn_twice(struct vm_area_struct *vma, struct hooks_file *hf)
 	return pfn_at(vma, hf, 0, 1);
 }
 
-/* What a driver does to take its memory away again, a page of it here. */
+/* What a driver does to revoke its memory, here a page of it. */
 static long call_pfn_zap(struct vm_area_struct *vma, struct hooks_file *hf)
 {
 	pfn_at(vma, hf, 0, 0);
@@ -187,7 +187,7 @@ static const struct {
 };
 
 /**
- * hooks_call_find() - look a call up
+ * hooks_call_find() - look up a call
  * @name: its name in the table above
  *
  * Return: its number, or -EINVAL.
@@ -205,10 +205,10 @@ long hooks_call_find(const char *name)
 /**
  * hooks_call() - call a helper
  * @vma: the VMA of .mmap
- * @nr: which one, a number of hooks_call_find()
+ * @nr: its number from hooks_call_find()
  *
  * Context: in .mmap, under mmap_lock, exclusively.
- * Return: what the helper returned; -EPERM: not on such a VMA, it would BUG.
+ * Return: what the helper returned; -EPERM: it would BUG on such a VMA.
  */
 long hooks_call(struct vm_area_struct *vma, long nr)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What can be set of an open file, and what it counts; see hooks.c.
+ * The settings and the counters of an open file; see hooks.c.
  */
 #include <linux/highmem.h>
 #include <linux/pagemap.h>
@@ -60,8 +60,8 @@ static const struct hooks_word action_words[] = {
 #endif
 
 /*
- * Without words a setting is a number from min to max: for hooks 0 or an errno.
- * A hook has its place at offset in vm_operations.
+ * A setting without words is a number from min to max: for hooks 0 or an errno.
+ * A hook is at this offset in vm_operations.
  */
 struct hooks_setting_info {
 	const char *name;
@@ -157,10 +157,10 @@ struct page *hooks_page(const struct hooks_file *hf, pgoff_t pgoff)
 }
 
 /**
- * hooks_free_pages() - give the pages back
+ * hooks_free_pages() - free the pages
  * @hf: the open file
  *
- * Whoever still has one pinned keeps it, without our address_space.
+ * A pinned page stays with whoever pinned it, without our address_space.
  */
 void hooks_free_pages(struct hooks_file *hf)
 {
@@ -200,7 +200,7 @@ static int hooks_alloc_pages(struct hooks_file *hf, unsigned int order)
 	return 0;
 }
 
-/* Makes the pages look like a file's, though no lookup would find them. */
+/* Makes the pages look like a file's, though no lookup finds them. */
 static void hooks_set_mapping(struct hooks_file *hf, bool on)
 {
 	unsigned int i;
@@ -211,7 +211,7 @@ static void hooks_set_mapping(struct hooks_file *hf, bool on)
 	}
 }
 
-/* Takes the hook over from hooks_vm_ops, or out. */
+/* Copies the hook from hooks_vm_ops, or removes it. */
 static void hooks_set_op(struct hooks_file *hf, size_t offset, bool on)
 {
 	void *slot = (char *)hf->ops + offset;
@@ -232,7 +232,7 @@ static int hooks_deny_write(struct hooks_file *hf, bool on)
 	return 0;
 }
 
-/* Whether a mapping has been made: it uses the pages and the operations. */
+/* Whether a mapping was made, which uses the pages and the operations. */
 static bool hooks_used(struct hooks_file *hf)
 {
 	return atomic_long_read(&hf->count[COUNT_MMAP]) ||
@@ -273,7 +273,7 @@ static int hooks_set(struct hooks_file *hf, enum hooks_setting setting,
 	return err;
 }
 
-/* Return: 0, with the value of the word; of flags, the sum of several. */
+/* Return: 0, with the word's value; for flags, the sum of several. */
 static int hooks_parse_words(const struct hooks_word *words, char *text,
 			     long *value)
 {
@@ -310,7 +310,7 @@ static int hooks_parse_value(const struct hooks_setting_info *info, char *text,
 	return *value < info->min || *value > info->max ? -ERANGE : 0;
 }
 
-/* Whether the hook at @offset is there; it has to stay while it is in use. */
+/* Whether the hook at @offset exists; it must stay while it is in use. */
 static bool hooks_has_op(struct hooks_file *hf, size_t offset)
 {
 	void *slot;
@@ -325,8 +325,8 @@ static bool hooks_has_op(struct hooks_file *hf, size_t offset)
  * @line: "NAME VALUE"; destroyed
  *
  * Context: process context, may sleep; hf->lock is held.
- * Return: 0; -EINVAL: no such name or word; -ERANGE; -EBUSY: it cannot be
- * changed any more; -ENOMEM.
+ * Return: 0; -EINVAL: unknown name or word; -ERANGE; -EBUSY: too late to change
+ * it; -ENOMEM.
  */
 int hooks_parse_line(struct hooks_file *hf, char *line)
 {
@@ -354,7 +354,7 @@ int hooks_parse_line(struct hooks_file *hf, char *line)
 }
 
 /**
- * hooks_set_default() - as a file is opened
+ * hooks_set_default() - set what a newly opened file has
  * @hf: the open file, all zero
  *
  * Return: 0, or -ENOMEM.
@@ -374,8 +374,8 @@ int hooks_set_default(struct hooks_file *hf)
 /**
  * hooks_print() - write all counters and results as text
  * @hf: the open file
- * @text: where to
- * @size: room there
+ * @text: the buffer
+ * @size: its size
  *
  * Return: the length of all lines.
  */

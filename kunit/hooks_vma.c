@@ -58,8 +58,8 @@ static int hooks_mprotect(struct vm_area_struct *vma, unsigned long start,
 }
 
 /*
- * What a fault handler answers: what is set, as often as "times" says, and
- * then @usual. So an answer that the core meets with a retry ends by itself.
+ * What a fault handler answers: the setting, as many times as "times" says,
+ * then @usual. So an answer that makes the core retry ends by itself.
  */
 static enum hooks_fault hooks_answer(struct hooks_file *hf,
 				     enum hooks_setting setting,
@@ -76,16 +76,16 @@ static enum hooks_fault hooks_answer(struct hooks_file *hf,
 }
 
 /*
- * The lock under which the fault runs has to be dropped before VM_FAULT_RETRY
- * is returned, and only a first try may. It is mmap_lock, and no VMA's lock: as
- * there is no ->map_pages, the core has changed to it before ->fault.
+ * VM_FAULT_RETRY may be returned on the first try only, after dropping the lock
+ * that the fault holds. That is mmap_lock, not the VMA's lock: as there is no
+ * ->map_pages, the core has changed to it before ->fault.
  */
 static vm_fault_t hooks_retry(struct vm_fault *vmf)
 {
 	if (!(vmf->flags & FAULT_FLAG_ALLOW_RETRY) ||
 	    vmf->flags & FAULT_FLAG_TRIED)
 		return VM_FAULT_SIGBUS;
-	/* Asked not to wait: then the lock is to be kept. */
+	/* With RETRY_NOWAIT the lock stays held. */
 	if (!(vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
 		mmap_read_unlock(vmf->vma->vm_mm);
 	return VM_FAULT_RETRY;
@@ -109,7 +109,7 @@ static vm_fault_t hooks_insert(struct vm_fault *vmf, struct page *page,
 	return err && err != -EBUSY ? vmf_error(err) : VM_FAULT_NOPAGE;
 }
 
-/* Gives the core the page of a fault. */
+/* Hands the page of a fault to the core. */
 static vm_fault_t hooks_give(struct vm_fault *vmf, struct page *page,
 			     enum hooks_fault how)
 {
@@ -142,7 +142,7 @@ static vm_fault_t hooks_error(struct vm_fault *vmf, enum hooks_fault how)
 	}
 }
 
-/* Pages that are found or made when they are touched, one at a time. */
+/* For pages that are found or made on touch, one at a time. */
 static vm_fault_t hooks_fault(struct vm_fault *vmf)
 {
 	struct hooks_file *hf = vma_hooks(vmf->vma);
@@ -161,7 +161,7 @@ static vm_fault_t hooks_fault(struct vm_fault *vmf)
 	case FAULT_PAGE:
 	case FAULT_LOCKED:
 	case FAULT_MAJOR:
-		/* Pages that are counted have no place in such a mapping. */
+		/* Refcounted pages must not be in such a mapping. */
 		return pfnmap ? VM_FAULT_SIGBUS : hooks_give(vmf, page, how);
 	case FAULT_INSERT:
 	case FAULT_PFN:
@@ -171,7 +171,7 @@ static vm_fault_t hooks_fault(struct vm_fault *vmf)
 	}
 }
 
-/* Memory that is physically contiguous: one entry for a whole PMD's range. */
+/* For physically contiguous memory: one entry for the range of a PMD. */
 static vm_fault_t hooks_huge_fault(struct vm_fault *vmf,
 				   MMAPDEMO_FAULT_ORDER order)
 {
@@ -182,8 +182,8 @@ static vm_fault_t hooks_huge_fault(struct vm_fault *vmf,
 }
 
 /*
- * A driver that must know which pages are written: to send them somewhere
- * later (fb_defio), to reserve room for them first (filesystems).
+ * For a driver that must know which pages are written: to send them somewhere
+ * later (fb_defio), or to reserve space for them first (filesystems).
  */
 static vm_fault_t hooks_page_mkwrite(struct vm_fault *vmf)
 {
@@ -194,7 +194,7 @@ static vm_fault_t hooks_page_mkwrite(struct vm_fault *vmf)
 	how = hooks_answer(hf, SET_PAGE_MKWRITE, FAULT_LOCKED);
 	if (how == FAULT_ZERO)
 		return 0;
-	/* Not an answer to give: here the core takes it for 0. */
+	/* Not a valid answer: the core takes it for 0. */
 	if (how == FAULT_RETRY)
 		return VM_FAULT_RETRY;
 	if (how != FAULT_LOCKED)
@@ -234,7 +234,7 @@ static int hooks_access(struct vm_area_struct *vma, unsigned long addr,
 	return len;
 }
 
-/* Mappings without a file of their own, as the vDSO; always in core dumps. */
+/* For mappings without a file, like the vDSO; always in core dumps. */
 static const char *hooks_name(struct vm_area_struct *vma)
 {
 	hooks_inc(vma_hooks(vma), COUNT_NAME);
@@ -253,7 +253,7 @@ static int hooks_set_policy(struct vm_area_struct *vma, struct mempolicy *new)
 #endif
 
 #if MMAPDEMO_HAVE_MMAP_PREPARE
-/* What ->open is for copies of a VMA, for the first one. */
+/* The counterpart of ->open for a new VMA. */
 static int hooks_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 			const struct file *file, void **vm_private_data)
 {
@@ -263,7 +263,7 @@ static int hooks_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
 	return hooks_get(hf, SET_MAPPED);
 }
 
-/* What the core shall do once there is a VMA, instead of us in .mmap. */
+/* What the core is to do once there is a VMA, instead of us in .mmap. */
 static int hooks_act(struct hooks_file *hf, struct vm_area_desc *desc)
 {
 	unsigned long nr = vma_desc_pages(desc);
@@ -273,7 +273,7 @@ static int hooks_act(struct hooks_file *hf, struct vm_area_desc *desc)
 	desc->action.error_override = hooks_get(hf, SET_ERROR_OVERRIDE);
 	if (action == ACTION_NONE)
 		return 0;
-	/* Pages do not follow each other in memory. */
+	/* The pages are not contiguous. */
 	if (nr >= HOOKS_NR_PAGES || (nr > 1 && action >= ACTION_REMAP))
 		return -EINVAL;
 	if (action == ACTION_PAGES)
@@ -290,11 +290,11 @@ static int hooks_act(struct hooks_file *hf, struct vm_area_desc *desc)
 
 /**
  * hooks_mmap_prepare() - file_operations.mmap_prepare: before there is a VMA
- * @desc: what the VMA would be
+ * @desc: describes the future VMA
  *
  * Context: process context under mmap_lock, exclusively. The result may be
- * merged into a neighbour: nothing may be kept here that is to be undone.
- * Return: what was asked for.
+ * merged into a neighbour, so this keeps nothing that would have to be undone.
+ * Return: the setting.
  */
 int hooks_mmap_prepare(struct vm_area_desc *desc)
 {
@@ -308,7 +308,7 @@ int hooks_mmap_prepare(struct vm_area_desc *desc)
 }
 #endif /* MMAPDEMO_HAVE_MMAP_PREPARE */
 
-/* What hooks.c takes hooks from, one by one. */
+/* hooks_set.c copies hooks from here, one by one. */
 const struct vm_operations_struct hooks_vm_ops = {
 	.open		= hooks_open,
 	.close		= hooks_close,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The page pool: its cap, its caches, what it does to a page before it hands
- * it out again, and which pages it must not hand out.
+ * The page pool: its cap, its caches, how it prepares a page for reuse, and
+ * which pages it must not reuse.
  */
 #include <kunit/test.h>
 #include <linux/completion.h>
@@ -146,7 +146,7 @@ static void pool_zeroes_what_it_recycles(struct kunit *test)
 		folio_fill(pt->folios[i], 0xa5);
 	while (pt->nr)
 		give(pt);
-	/* The cap equals what is spare: each page must be a recycled one. */
+	/* The cap equals the number of spare pages: each must be recycled. */
 	while (pt->nr < NR_PAGES)
 		KUNIT_ASSERT_EQ(test, take(pt), 0);
 	for (i = 0; i < NR_PAGES; i++)
@@ -160,7 +160,7 @@ static void pool_clears_flags_of_what_it_recycles(struct kunit *test)
 
 	pt->pool.cap = 1;
 	KUNIT_ASSERT_EQ(test, take(pt), 0);
-	/* As a zap of a dirty, young PTE leaves it. */
+	/* As zapping a dirty, young PTE leaves it. */
 	folio_mark_dirty(pt->folios[0]);
 	folio_set_referenced(pt->folios[0]);
 	give(pt);
@@ -200,7 +200,7 @@ static void pool_skips_a_spare_page_that_is_poisoned(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, take(pt), 0);
 	bad = pt->folios[0];
 	give(pt);
-	/* memory_failure() leaves both behind. */
+	/* What memory_failure() leaves on a page. */
 	folio_get(bad);
 	SetPageHWPoison(folio_page(bad, 0));
 
@@ -213,7 +213,7 @@ static void pool_skips_a_spare_page_that_is_poisoned(struct kunit *test)
 #endif
 }
 
-/* memory_failure() sets the flag first, and takes its reference then. */
+/* memory_failure() sets the flag before it takes a reference. */
 static void pool_forgets_a_page_just_poisoned(struct kunit *test)
 {
 #ifdef CONFIG_MEMORY_FAILURE
@@ -229,7 +229,7 @@ static void pool_forgets_a_page_just_poisoned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&pt->pool.nr_forgotten), 1);
 
 	ClearPageHWPoison(folio_page(bad, 0));
-	/* The allocator takes no such page: what it left to nobody is ours. */
+	/* The allocator has refused the poisoned page: take it back. */
 	KUNIT_ASSERT_EQ(test, folio_ref_count(bad), 0);
 	init_page_count(folio_page(bad, 0));
 	folio_put(bad);
@@ -238,7 +238,7 @@ static void pool_forgets_a_page_just_poisoned(struct kunit *test)
 #endif
 }
 
-/* The flag may outlive the mapping, and only the allocator takes it off. */
+/* The flag may outlive the mapping, and only the allocator clears it. */
 static void pool_forgets_an_mlocked_page(struct kunit *test)
 {
 	struct pool_test *pt = test->priv;
@@ -291,7 +291,7 @@ static void pool_finds_spare_pages_of_another_cpu(struct kunit *test)
 
 	if (cpu >= nr_cpu_ids)
 		kunit_skip(test, "needs two CPUs");
-	/* Few enough to stay in the one CPU's cache. */
+	/* Few enough to stay in one CPU's cache. */
 	pt->pool.cap = 8;
 	while (pt->nr < 8)
 		KUNIT_ASSERT_EQ(test, take(pt), 0);
@@ -358,7 +358,7 @@ static void pool_serves_several_threads(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, held(pt), mmapdemo_pool_count(&pt->pool));
 }
 
-/* Random steps; the model is two counts that follow from the calls alone. */
+/* Random steps against a model: two counts that the calls alone determine. */
 static void pool_follows_its_model(struct kunit *test)
 {
 	struct pool_test *pt = test->priv;

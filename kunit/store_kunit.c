@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The backing store, as far as it goes without a mapping: what is in which
- * slot, who holds a reference, what a discard and a resize remove and leave
- * alone.
+ * The backing store without mappings: which page is in which slot, who holds
+ * references, and what a discard and a resize remove or keep.
  */
 #include <kunit/test.h>
 #include <linux/prandom.h>
@@ -85,7 +84,7 @@ static void store_grab_stops_at_the_cap(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, IS_ERR(touch(st, 1, false)));
 	KUNIT_EXPECT_EQ(test, PTR_ERR(touch(st, 2, false)), -ENOSPC);
 	KUNIT_EXPECT_TRUE(test, is_hole(st, 2));
-	/* What is there stays within reach, and room comes back. */
+	/* Stored pages stay accessible, and a discard makes room. */
 	KUNIT_EXPECT_FALSE(test, IS_ERR(touch(st, 1, false)));
 	KUNIT_EXPECT_EQ(test, mmapdemo_store_discard(&st->store, 0, 1), 1);
 	KUNIT_EXPECT_FALSE(test, IS_ERR(touch(st, 2, false)));
@@ -276,7 +275,7 @@ static void store_seek_goes_on_after_a_break(struct kunit *test)
 
 	for (pgoff = 0; pgoff < 100; pgoff++)
 		KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, pgoff, false)));
-	/* As the scheduler asks for the CPU. */
+	/* As the scheduler does when it wants the CPU. */
 	set_tsk_need_resched(current);
 	KUNIT_EXPECT_EQ(test, 100 * PAGE_SIZE,
 			mmapdemo_store_seek(&st->store, 0, SEEK_HOLE));
@@ -305,7 +304,7 @@ static void model_write(struct store_test *st, struct model *model,
 	model->dirty[pgoff] = true;
 }
 
-/* A random step, of the store and of its model. */
+/* Does a random step on the store and its model. */
 static void model_step(struct store_test *st, struct model *model,
 		       struct rnd_state *rnd)
 {
@@ -346,7 +345,7 @@ static bool model_agrees(struct store_test *st, const struct model *model,
 	return agrees && is_dirty(st, pgoff) == model->dirty[pgoff];
 }
 
-/* Random steps against arrays: what is in each slot, and which are dirty. */
+/* Random steps against a model: arrays of slot contents and dirty flags. */
 static void store_follows_its_model(struct kunit *test)
 {
 	struct store_test *st = test->priv;

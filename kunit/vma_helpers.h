@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A device of the test's own, an open file of it, and mappings of that in the
- * address space of the thread that runs the case. There is no node: suites that
- * are built in run before there is a user, or a file system.
+ * A device for the test alone, an open file of it, and mappings of that file in
+ * the address space of the thread that runs the case. There is no node:
+ * built-in suites run before there is user space, or a filesystem.
  */
 #ifndef _MMAPDEMO_KUNIT_VMA_H
 #define _MMAPDEMO_KUNIT_VMA_H
@@ -20,11 +20,11 @@
 /* Pages of the device; a mapping reaches past them. */
 #define VMA_SLOTS	64
 #define VMA_PAGES	(VMA_SLOTS + 16)
-/* Aligned as the windows of fault-around are. */
+/* Aligned like the windows of fault-around. */
 #define VMA_ADDR	SZ_256M
 
 /**
- * struct vma_test - what a case finds
+ * struct vma_test - the state of a case
  * @dev: the device, of VMA_SLOTS pages
  * @file: open for reading and writing
  * @counted: the counters when count_from_now() was last called
@@ -57,7 +57,7 @@ static inline unsigned long counted(struct vma_test *vt, enum mmapdemo_stat stat
 
 static inline struct file *vma_test_open(struct vma_test *vt, int flags)
 {
-	/* As misc_open() leaves it to the driver's ->open. */
+	/* As misc_open() sets it for the driver's ->open. */
 	struct file *file = anon_inode_getfile("mmapdemo", &mmapdemo_fops,
 					       &vt->dev.misc, flags);
 
@@ -66,7 +66,7 @@ static inline struct file *vma_test_open(struct vma_test *vt, int flags)
 	return file;
 }
 
-/* @size: of the struct that begins with a struct vma_test. */
+/* @size: size of the struct that starts with a struct vma_test. */
 static inline int vma_test_create(struct kunit *test, size_t size)
 {
 	struct vma_test *vt = kunit_kzalloc(test, size, GFP_KERNEL);
@@ -112,7 +112,7 @@ static inline void vma_test_exit(struct kunit *test)
 		return;
 	/*
 	 * The mappings go with the thread that ran the case, which may still be
-	 * on its way out. Each holds a reference on the file until it is gone.
+	 * exiting. Until then each holds a reference to the file.
 	 */
 	for (tries = 0; tries < 500 && file_count(vt->file) > 1; tries++)
 		msleep(20);
@@ -121,13 +121,13 @@ static inline void vma_test_exit(struct kunit *test)
 		return;
 	}
 	fput(vt->file);
-	/* A thread of the kernel's own leaves that to a work item. */
+	/* In a kernel thread, fput() leaves the rest to a work item. */
 	flush_delayed_fput();
 	mmapdemo_store_fini(&vt->dev.store);
 	mmapdemo_pool_fini(&vt->dev.pool);
 }
 
-/* What mmap(2) does, with kunit_vm_mmap(); skips where there is none. */
+/* mmap(2), through kunit_vm_mmap(); skips the case if the kernel has none. */
 static inline unsigned long test_mmap(struct kunit *test, struct file *file,
 				      unsigned long addr, unsigned long size,
 				      unsigned long flags, unsigned long offset)
@@ -147,7 +147,7 @@ static inline void need_mmap(struct kunit *test)
 #endif
 }
 
-/* Sets the parameter, which ->mmap looks at. Return: what it was. */
+/* Sets the parameter, which ->mmap reads. Return: the old value. */
 static inline const char *fault_mode_swap(const char *mode)
 {
 	bool insert = mmapdemo_param_fault_mode() == MMAPDEMO_FAULT_INSERT;
@@ -156,7 +156,7 @@ static inline const char *fault_mode_swap(const char *mode)
 	return insert ? "insert" : "map_pages";
 }
 
-/* Return: the address of @nr_pages of the device from @pgoff on. */
+/* Return: the address of a mapping of @nr_pages from @pgoff. */
 static inline unsigned long map_file(struct kunit *test, struct file *file,
 				     const char *mode, unsigned long flags,
 				     pgoff_t pgoff, unsigned long nr_pages)

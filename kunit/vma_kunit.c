@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The handlers of a mapping, called by the core: each case maps a device of its
- * own and touches pages as a program does. What a fault that ends in SIGBUS is
- * to a program, is EFAULT to the kernel's user accesses here.
+ * own and touches pages as a program does. Where a program gets SIGBUS, the
+ * kernel's user accesses here get EFAULT.
  */
 #include <kunit/test.h>
 #include <linux/prandom.h>
@@ -144,7 +144,7 @@ static void vma_faults_at_the_cap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, poke(addr, 3, 1), -EFAULT);
 	KUNIT_EXPECT_EQ(test, counted(vt, STAT_SIGBUS_CAP), 2);
 	KUNIT_EXPECT_EQ(test, counted(vt, STAT_SIGBUS_SIZE), 0);
-	/* What is there is not harmed, and a discard makes room. */
+	/* Stored data is not affected, and a discard makes room. */
 	KUNIT_EXPECT_EQ(test, peek(addr, 0), 0x10);
 	KUNIT_EXPECT_EQ(test, mmapdemo_store_discard(store_of(test), 1, 2), 1);
 	KUNIT_EXPECT_EQ(test, poke(addr, 3, 1), 0);
@@ -203,7 +203,7 @@ static void vma_copies_a_private_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, peek(shared, 2), 0x22);
 	KUNIT_EXPECT_EQ(test, peek(shared, 3), 0);
 	KUNIT_EXPECT_EQ(test, store_of(test)->nr_dirty, 0);
-	/* A discard leaves the copies alone, a truncate takes them. */
+	/* A discard keeps private copies, a truncation removes them. */
 	KUNIT_EXPECT_EQ(test, mmapdemo_store_discard(store_of(test), 0, 9), 2);
 	KUNIT_EXPECT_EQ(test, peek(private, 2), 0x99);
 	KUNIT_EXPECT_EQ(test, peek(shared, 2), 0);
@@ -224,7 +224,7 @@ static void vma_shares_pages_with_other_mappings(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, store_count(store_of(test)), 2);
 }
 
-/* Return: how many of the slots [@start, @end) some page table has. */
+/* Return: how many of the slots [@start, @end) are mapped. */
 static unsigned long nr_mapped(struct mmapdemo_store *store, pgoff_t start,
 			       pgoff_t end)
 {
@@ -241,7 +241,7 @@ static unsigned long nr_mapped(struct mmapdemo_store *store, pgoff_t start,
 	return nr;
 }
 
-/* Both ways map 64K at once, by default, aligned: 16 pages of 4K. */
+/* By default both modes map an aligned window of 64K: 16 pages of 4K. */
 static void vma_maps_what_is_present_around_a_read(struct kunit *test)
 {
 	const unsigned long window = SZ_64K / PAGE_SIZE, end = 2 * window;
@@ -281,7 +281,7 @@ static void vma_finds_its_pages_after_a_split(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, poke(addr, 9, 0x29), 0);
 	KUNIT_EXPECT_EQ(test, peek(addr, 0), 0x10);
 	KUNIT_EXPECT_TRUE(test, store_is_dirty(store_of(test), 9));
-	/* Of three VMAs one is gone; then all are. */
+	/* Two of three VMAs are left; then none. */
 	KUNIT_EXPECT_EQ(test, 1 + counted(vt, STAT_VMA_OPEN) -
 			counted(vt, STAT_VMA_CLOSE), 2);
 	KUNIT_EXPECT_EQ(test, vm_munmap(addr, VMA_PAGES * PAGE_SIZE), 0);
@@ -314,7 +314,7 @@ struct model {
 	bool dirty[VMA_SLOTS];
 };
 
-/* A random step, of the device and of its model. Return: whether it worked. */
+/* Does a random step on the device and its model. Return: whether it worked. */
 static bool model_step(struct vma_test *vt, unsigned long addr,
 		       struct model *model, struct rnd_state *rnd)
 {
@@ -345,7 +345,7 @@ static bool model_step(struct vma_test *vt, unsigned long addr,
 	}
 }
 
-/* Random steps against arrays of what each page holds, and which are dirty. */
+/* Random steps against a model: arrays of page contents and dirty flags. */
 static void vma_follows_its_model(struct kunit *test)
 {
 	unsigned long addr = map_shared(test, mode_of(test));
