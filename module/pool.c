@@ -11,8 +11,8 @@
  * store and in the CPUs' caches included. So at the cap all caches are drained
  * before a get fails.
  *
- * A page on the pool's lists has one reference, the pool's. Whoever else held
- * one could read what the next owner stores: see mmapdemo_pool_put().
+ * A page on the pool's lists has one reference, the pool's. If anyone else held
+ * one, they could read what the next owner stores: see mmapdemo_pool_put().
  */
 #include <linux/highmem.h>
 #include <linux/list.h>
