@@ -4,8 +4,8 @@
 # All static checks: what the kernel's own tools say of the module, the suites
 # and the selftests, what shellcheck and Python say of the scripts, whether the
 # patches apply, whether man can format the man page and gcc compile its
-# examples, whether what users meet is documented, and whether syzkaller is told
-# the same as programs are.
+# examples, whether the other pages' links lead somewhere, whether what users
+# meet is documented, and whether syzkaller is told the same as programs are.
 #
 # Usage: check.sh [CHECK...]     default: all that checks() below lists
 # The tools are those of Linux 6.12, or build for it; checkpatch is taken from
@@ -20,6 +20,8 @@ set -euo pipefail
 
 # Where syzkaller is told; next to it, the numbers.
 SYZLANG=module/doc/syzkaller/mmapdemo.txt
+# Where users are told, next to the man page.
+OVERVIEW=module/doc/parameters.md
 
 # NAME | for the user | what a finding looks like, in the check's output
 checks()
@@ -35,6 +37,7 @@ checks()
 	python|Python's compiler|: error:
 	patches|patches that apply|: error:
 	manpage|man --warnings|(warning|error):
+	links|links in Markdown|: error:
 	documented|names users meet|: error:
 	syzkaller|what syzkaller is told|: (fatal )?error:
 	TABLE
@@ -272,6 +275,11 @@ man_examples()
 		file && !/^\./		{ gsub(/\\-/, "-"); gsub(/\\e/, "\\"); print >file }'
 }
 
+check_links()
+{
+	python3 "$TOP/scripts/run/links.py" "$TOP"
+}
+
 # What somebody adds to the interface is to be found where users look.
 check_documented()
 {
@@ -289,11 +297,11 @@ check_documented()
 # page: ioctls, what goes with them, parameters, counters, tracepoints
 interface()
 {
-	sed -nE -e 's|^#define (MMAPDEMO_IOC_[A-Z_]+).*|\1 README.md selftests/file/layout.h '"$SYZLANG"'|p' \
+	sed -nE -e 's|^#define (MMAPDEMO_IOC_[A-Z_]+).*|\1 '"$OVERVIEW"' selftests/file/layout.h '"$SYZLANG"'|p' \
 		-e 's|^#define (MMAPDEMO_[A-Z_]+)\t.*|\1 '"$SYZLANG"'|p' \
 		-e 's|^struct (mmapdemo_[a-z_]+) \{|\1 selftests/file/layout.h|p' "$TOP/module/uapi/mmapdemo.h"
-	sed -nE 's|^module_param[a-z_]*\(([a-z_]+),.*|\1 README.md selftests/lib/reload.h|p' "$TOP/module/params.c"
-	sed -nE 's|^\t\[STAT_[A-Z_]+\]\t*= "(.*)",|\1 README.md|p' "$TOP/module/stats.c"
+	sed -nE 's|^module_param[a-z_]*\(([a-z_]+),.*|\1 '"$OVERVIEW"' selftests/lib/reload.h|p' "$TOP/module/params.c"
+	sed -nE 's|^\t\[STAT_[A-Z_]+\]\t*= "(.*)",|\1 '"$OVERVIEW"'|p' "$TOP/module/stats.c"
 	sed -nE 's/^(TRACE_EVENT\(|DEFINE_EVENT\([a-z_]+, )(mmapdemo_[a-z_]+),$/\2/p' "$TOP/module/trace.h"
 }
 

@@ -14,7 +14,7 @@
 #   SOAK=300                   and make soak, on its kernel, for so many seconds,
 #                              in a guest beside the others; default: not at all.
 #                              It counts as one test
-#   MMAPDEMO_...=              for the tests (README)
+#   MMAPDEMO_...=              for the tests (module/doc/testing.md)
 # The last line on stdout is "N passed, N failed, N skipped". A kernel report,
 # a leak, a module that does not unload and a guest that dies or hangs each
 # count as one failed test.
