@@ -38,47 +38,67 @@ fit = @for path in "$$(pwd -P)" "$(KDIR)"; do case $$path in *[[:space:]:,%\$$\;
 describe = for t in $(1); do \
 	sed -n "s/^$$t:.*\#\# /  make $$t	/p" Makefile; done | expand -t $(or $(2),20)
 
+# The first screen is for newcomers.
 help:	## this list
-	@echo 'mmapdemo: a character device that shows how a driver serves mmap(2)'
+	@echo 'mmapdemo: a character device that shows how a driver implements mmap(2)'
 	@echo
-	@echo 'Try it in a virtual machine; nothing touches the kernel that runs here:'
-	@$(call describe,demo vm trace check test test-tools matrix matrix-full kunit \
-		kunit-intree branches mutants coverage faults stress fuzz fuzz-planted soak bench \
-		profile kernel)
+	@echo "Try it in a virtual machine; nothing is loaded into this machine's kernel:"
+	@$(call describe,demo vm trace)
+	@echo
+	@echo 'Use it on this machine:'
+	@$(call describe,modules load unload)
+	@echo
+	@echo 'Test it:'
+	@$(call describe,check test)
+	@echo
+	@echo 'With these variables:'
+	@echo "  CMD='...'      vm, trace: run this command; make fails if it does"
+	@echo "  PARAMS='...'   vm, trace, load: module parameters, as in PARAMS='size=1G'"
+	@echo '  KERNEL=6.12    vm, trace: boot this kernel; a wrong name lists them'
+	@echo "  KERNELS='...'  test: run on these kernels, as in KERNELS='6.12 6.1'"
+	@echo "  TESTS='...'    test: only these selftests, as in TESTS='mapping dirty'"
+	@echo '  RW=1           vm, trace: keep what is written below the current directory'
+	@echo '  YES=1          install missing packages without asking'
+	@echo
+	@echo 'Test it in depth:'
+	@$(call describe,matrix matrix-full kunit kunit-intree faults stress fuzz soak test-tools)
+	@echo
+	@echo 'Measure the tests:'
+	@$(call describe,branches mutants coverage fuzz-planted)
+	@echo
+	@echo 'Measure the device:'
+	@$(call describe,bench profile)
+	@echo
+	@echo 'Install it:'
+	@$(call describe,dkms-install dkms-remove deb)
 	@echo
 	@echo 'Work on it:'
-	@$(call describe,gdb compile_commands.json,31)
+	@$(call describe,gdb kernel headers clean)
+	@$(call describe,compile_commands.json,29)
 	@echo
-	@echo 'Build it for a kernel, or use it on this machine:'
-	@$(call describe,modules load unload dkms-install dkms-remove deb headers clean)
-	@echo
-	@echo 'Variables:'
-	@echo "  CMD='...'      vm, trace: run this; make fails when it does"
-	@echo '                 gdb: run this instead of a program that touches the device'
-	@echo '  OUT=trace      trace: draw into OUT.svg, OUT.txt and OUT.dat'
-	@echo '  RW=1           vm: keep what is written below the current directory'
-	@echo '  KERNEL=6.12    vm, trace, kernel, ...: which one; a wrong name lists them all'
-	@echo "  KERNELS='...'  test, kunit, ...: on which (test: 6.12-debug 7.3 6.12 6.1)"
-	@echo "  TESTS='...'    test: these selftests alone, as in TESTS='mapping dirty'"
-	@echo "  TOOLS='...'    test-tools: these of selftests/tools alone, as in TOOLS=trace"
-	@echo '  REUSE=1        branches, coverage, bench: of the last run'
-	@echo '  SAVE=1         bench, profile, fuzz: tables, charts, inputs into the tree, too'
-	@echo "  OPERATIONS='...'  profile: which of bench's, with ; in between"
-	@echo '  STRICT=1       bench: fail when a goal is not met'
-	@echo "  PARAMS='...'   vm, trace, load: module parameters, as in PARAMS='size=1G'"
-	@echo '  TIMEOUT=600    vm, trace, gdb, test: end the guest after so many seconds'
-	@echo '  TIME=600       fuzz: seconds; stress: for each kernel; fuzz-planted: each bug'
-	@echo '  HOURS=1        soak: for how long; 0.1 is six minutes'
-	@echo '  INPUT=FILE     fuzz: run this input alone'
-	@echo '  FRESH=1        fuzz: without what earlier runs have found'
-	@echo '  BREAK=...      gdb: stop in this function, not in mmapdemo_fault'
-	@echo '  GDB_COMMANDS=FILE  gdb: run these commands, and leave'
-	@echo '  YES=1          install the Debian packages that a command needs without asking'
-	@echo '  DEBIAN_MIRROR=URI  where the kernels come from, if not from a mirror that apt'
-	@echo '                 knows, as on Ubuntu; it takes the package debian-archive-keyring'
 	@echo '  KDIR=...       modules, load: build directory of another kernel'
+	@echo '  KERNEL=...     bench, faults, gdb, kernel, mutants, profile: use this kernel'
+	@echo "  KERNELS='...'  matrix, kunit, branches, stress, ...: run on these kernels"
+	@echo '  OUT=trace      trace: write OUT.svg, OUT.txt and OUT.dat'
+	@echo '  TIMEOUT=600    vm, trace, gdb, test: stop the guest after this many seconds'
+	@echo '  TIME=600       fuzz: seconds; stress: for each kernel; fuzz-planted: each bug'
+	@echo '  HOURS=1        soak: how long; 0.1 is six minutes'
+	@echo "  TOOLS='...'    test-tools: only these of selftests/tools, as in TOOLS=trace"
+	@echo "  REUSE=1        branches, coverage, bench: reuse the last run's results"
+	@echo '  SAVE=1         bench, profile, fuzz: update tables, charts and inputs here'
+	@echo '  STRICT=1       bench: fail if a goal is missed'
+	@echo "  OPERATIONS='...'  profile: only these of bench's, separated by ;"
+	@echo '  INPUT=FILE     fuzz: run only this input, RUNS=20 times'
+	@echo '  FRESH=1        fuzz: ignore what earlier runs found'
+	@echo '  MUTANT=NAME    fuzz: break the module by this patch of selftests/mutants'
+	@echo "  CMD='...'      gdb: run this, not a program that touches the device"
+	@echo '  BREAK=...      gdb: stop in this function, not in mmapdemo_fault'
+	@echo '  GDB_COMMANDS=FILE  gdb: run these commands, then exit'
+	@echo '  DEBIAN_MIRROR=URI  get kernels here if apt names no Debian mirror (Ubuntu);'
+	@echo '                 needs the package debian-archive-keyring'
+	@echo '  XDG_CACHE_HOME=DIR  put the cache here instead of ~/.cache'
 
-modules:	## module/mmapdemo.ko for the running kernel, or KDIR=...
+modules:	## build module/mmapdemo.ko for the running kernel
 	$(fit)
 	@[ -e $(KDIR)/Makefile ] || scripts/package/load.sh explain-headers $(KDIR)
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
@@ -90,86 +110,86 @@ clean:	## remove what the build left here (the cache stays)
 	$(fit)
 	@! [ -e $(KDIR)/Makefile ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
 
-load: modules	## build it and load it into the running kernel
+load: modules	## build the module and load it into the running kernel
 	@scripts/package/load.sh load
 
-unload:	## unload it again
+unload:	## unload it
 	@scripts/package/load.sh unload
 
-dkms-install:	## install it with DKMS: built again for each new kernel
+dkms-install:	## install it with DKMS, which rebuilds it for new kernels
 	@scripts/package/dkms.sh install
 
-dkms-remove:	## take it out of DKMS again
+dkms-remove:	## remove it from DKMS
 	@scripts/package/dkms.sh remove
 
-deb:	## the Debian package mmapdemo-dkms: module, man pages, command
+deb:	## build the Debian package mmapdemo-dkms
 	@scripts/package/deb.sh
 
-demo:	## the guided tour: fetch a kernel, boot it, watch the device work
+demo:	## guided tour: fetch a kernel, boot it, watch the device
 	@scripts/run/demo.sh
 
-vm:	## a shell in the same guest, with your files and /dev/mmapdemo
+vm:	## shell in that guest, with your files and /dev/mmapdemo
 	@scripts/guest/vm.sh
 
-trace:	## run a program there, and draw what it did: CMD='...', OUT=trace
+trace:	## run CMD='...' in the guest and draw its page faults
 	@scripts/measure/trace.sh
 
-check:	## static checks: checkpatch, sparse, coccicheck, gcc, clang, ...
+check:	## static checks: checkpatch, sparse, coccicheck, gcc, clang
 	@scripts/run/check.sh
 
-test:	## all tests, on 6.1, 6.12, 7.3, and with every debugging aid
+test:	## all tests on 6.1, 6.12, 7.3 and a 6.12 with debug options
 	@scripts/run/test.sh
 
-test-tools:	## the tests of trace and the like, which boot guests of their own
+test-tools:	## test trace, gdb, DKMS, the package and module signatures
 	@scripts/run/test-tools.sh
 
-matrix:	## the same, and on 7.3 with mmap_prepare; and a table
+matrix:	## all tests, also on 7.3 with mmap_prepare; prints a table
 	@scripts/run/matrix.sh
 
-matrix-full:	## the same, and on arm64 (4K and 64K pages) and 32-bit x86
+matrix-full:	## the same, also on arm64 and 32-bit x86
 	@scripts/run/matrix.sh full
 
 kunit:	## the KUnit suites alone, reported by the kernel's kunit.py
 	@scripts/run/kunit.sh
 
-kunit-intree:	## the same, built into the kernels' own trees by kunit.py
+kunit-intree:	## the same, built into the kernel trees by kunit.py
 	@scripts/run/kunit-intree.sh
 
-branches:	## all tests, and which branches of mmap they have proven
+branches:	## all tests: how many branches of mmap do they prove?
 	@scripts/run/branches.sh
 
-mutants:	## break the module in many ways; the tests are to notice each
+mutants:	## break the module in many ways: do the tests notice?
 	@scripts/run/mutants.sh
 
-coverage:	## all tests once more, to see which lines and branches they run
+coverage:	## all tests: which lines and branches do they reach?
 	@scripts/measure/coverage.sh
 
-faults:	## fail each allocation of each call, one at a time
+faults:	## make each allocation of each call fail, one at a time
 	@scripts/run/faults.sh
 
-stress:	## fio, stress-ng, kills, OOM, coredumps, hotplug, rmmod at once
+stress:	## fio, stress-ng, kills, OOM, coredumps, hotplug, rmmod
 	@scripts/run/stress.sh
 
-fuzz:	## look for sequences of calls that go wrong, guided by coverage
+fuzz:	## search for call sequences that go wrong, by coverage
 	@scripts/run/fuzz.sh
 
-fuzz-planted:	## break the module in five ways; the fuzzer is to find them
+fuzz-planted:	## break the module in five ways: does the fuzzer notice?
 	@scripts/run/fuzz-planted.sh
 
-soak:	## stress and fuzz in turns, for HOURS=1
+soak:	## alternate stress and fuzz, for HOURS=1
 	@scripts/run/stress.sh soak
 
-bench:	## what a mapping costs, next to memfd and others; goals, charts
+bench:	## what a mapping costs, compared with memfd and others
 	@scripts/measure/bench.sh
 
-profile:	## in which functions the instructions are that bench counts
+profile:	## which functions execute the instructions of bench
 	@scripts/measure/profile.sh
 
-gdb:	## the guest under gdb, stopped in the fault handler
+gdb:	## debug a guest, stopped in the fault handler
 	@scripts/run/gdb.sh
 
-compile_commands.json:	## for clangd: how each C file is compiled
+compile_commands.json:	## tell clangd how each C file is compiled
 	@scripts/run/compile-commands.sh
 
-kernel:	## only get kernel KERNEL=... ready
+kernel:	## fetch or build kernel KERNEL=..., and nothing else
 	@scripts/kernels/kernel.sh $(or $(KERNEL),6.12)
