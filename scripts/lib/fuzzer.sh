@@ -58,7 +58,7 @@ fuzz_build_program()
 
 	ksft=$(kselftest_source)/tools/testing/selftests
 	# The program's own code is not to be covered: no -fsanitize but to link.
-	clang -O2 -Wall -Wextra -DFUZZER -isystem "$ksft" -iquote "$TOP/selftests/lib" -c \
+	clang -O2 -Wall -Wextra -D_GNU_SOURCE= -DFUZZER -isystem "$ksft" -iquote "$TOP/selftests/lib" -c \
 		-o "$FUZZ_DIR/fuzz.o" "$TOP/selftests/fuzz/fuzz.c"
 	clang -fsanitize=fuzzer -pthread -o "$FUZZ_DIR/fuzz" "$FUZZ_DIR/fuzz.o"
 }

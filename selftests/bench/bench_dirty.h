@@ -8,7 +8,7 @@
 #define BENCH_DIRTY_H
 
 #include "bench_pages.h"
-#include "pagemap_scan.h"
+#include "newer_uapi.h"
 
 #include <sys/syscall.h>
 

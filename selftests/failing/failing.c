@@ -10,9 +10,9 @@
  * Needs: see mmapdemo_test.h; a kernel with CONFIG_FAULT_INJECTION.
  */
 #include "mmapdemo_test.h"
-#include "race_util.h"
-#include "vma_info.h"
 #include "failing_util.h"
+#include "proc.h"
+#include "race.h"
 
 FAILING_FIXTURE(failing)
 

@@ -8,11 +8,11 @@
  * Needs: see mmapdemo_test.h; a kernel with CONFIG_FAULT_INJECTION.
  */
 #include "mmapdemo_test.h"
-#include "race_util.h"
 #include "failing_util.h"
+#include "race.h"
 
 FIXTURE(failing_calls) {
-	struct device dev;
+	struct injected injected;
 	struct stage stage;
 };
 
@@ -22,18 +22,14 @@ static char *buffer;
 
 FIXTURE_SETUP(failing_calls)
 {
+	injected_setup(_metadata, &self->injected, &self->stage, false);
 	buffer = calloc(1, BUFFER);
 	ASSERT_NE(NULL, buffer);
-	device_setup(_metadata, &self->dev, false);
-	stage_setup(_metadata, &self->stage, &self->dev, false);
 }
 
-FIXTURE_TEARDOWN(failing_calls)
+FIXTURE_TEARDOWN_PARENT(failing_calls)
 {
-	free(self->stage.model);
-	free(buffer);
-	check_invariants(_metadata, &self->dev, self->stage.balance);
-	device_teardown(_metadata, &self->dev);
+	injected_teardown(_metadata, &self->injected, &self->stage);
 }
 
 /* Present in the page tables, or the kernel's copying would be what fails. */

@@ -7,8 +7,8 @@
  * Needs: see mmapdemo_test.h; a kernel with CONFIG_FAULT_INJECTION.
  */
 #include "mmapdemo_test.h"
-#include "race_util.h"
 #include "failing_util.h"
+#include "race.h"
 
 FAILING_FIXTURE(failing_ioctls)
 

@@ -8,19 +8,23 @@
  * Needs: see reload.h and failing_util.h.
  */
 #include "mmapdemo_test.h"
-#include "reload.h"
-#include "race_util.h"
-#include "vma_info.h"
 #include "failing_util.h"
+#include "race.h"
+#include "reload.h"
 
 FIXTURE(failing_load) {
 	int fd;			/* of FAIL_NTH */
+	struct injection injection;
+	char old[sizeof(old_parameters)];
 	struct stage stage;
 	struct tally tally;
 };
 
 FIXTURE_SETUP(failing_load)
 {
+	reload_setup(_metadata);
+	memcpy(self->old, old_parameters, sizeof(self->old));
+	injection_setup(_metadata, &self->injection);
 	ASSERT_EQ(0, unload())
 		TH_LOG("rmmod mmapdemo: %s", strerror(errno));
 	self->fd = open(FAIL_NTH, O_RDWR);
@@ -28,15 +32,12 @@ FIXTURE_SETUP(failing_load)
 	self->tally = (struct tally){ 0 };
 }
 
-FIXTURE_TEARDOWN(failing_load)
+FIXTURE_TEARDOWN_PARENT(failing_load)
 {
-	close(self->fd);
-	close(self->stage.fd);
+	injection_restore(&self->injection);
 	TH_LOG("%u injection points, %u of them an error", self->tally.points,
 	       self->tally.denied);
-	EXPECT_EQ(0, load(old_parameters))
-		TH_LOG("insmod mmapdemo %s: %s", old_parameters,
-		       strerror(errno));
+	reload_teardown(_metadata, self->old);
 }
 
 static long run_load(struct stage *s)

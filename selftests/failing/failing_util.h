@@ -11,7 +11,8 @@
 #ifndef MMAPDEMO_FAILING_UTIL_H
 #define MMAPDEMO_FAILING_UTIL_H
 
-#include "machine.h"
+#include "mmapdemo_test.h"
+#include "race.h"
 
 #define FAIL_NTH	"/proc/thread-self/fail-nth"
 #define FAILSLAB	"/sys/kernel/debug/failslab/"
@@ -33,53 +34,49 @@
  * All kinds of allocations are to fail, and none to be reported. What waits for
  * RCU (fork, rmmod) happens thousands of times.
  */
-static struct {
+static const struct {
 	const char *path, *value;
-	char old[24];
-} settings[] = {
-	{ FAILSLAB "ignore-gfp-wait", "N", "" },
-	{ FAILSLAB "verbose", "0", "" },
-	{ FAILSLAB "times", "-1", "" },
-	{ FAILSLAB "task-filter", "Y", "" },
-	{ FAILSLAB "probability", "0", "" },
-	{ FAIL_PAGES "ignore-gfp-wait", "N", "" },
-	{ FAIL_PAGES "ignore-gfp-highmem", "N", "" },
-	{ FAIL_PAGES "min-order", "0", "" },
-	{ FAIL_PAGES "verbose", "0", "" },
-	{ FAIL_PAGES "times", "-1", "" },
-	{ "/sys/kernel/rcu_expedited", "1", "" },
+} injection[] = {
+	{ FAILSLAB "ignore-gfp-wait", "N" },
+	{ FAILSLAB "verbose", "0" },
+	{ FAILSLAB "times", "-1" },
+	{ FAILSLAB "task-filter", "Y" },
+	{ FAILSLAB "probability", "0" },
+	{ FAIL_PAGES "ignore-gfp-wait", "N" },
+	{ FAIL_PAGES "ignore-gfp-highmem", "N" },
+	{ FAIL_PAGES "min-order", "0" },
+	{ FAIL_PAGES "verbose", "0" },
+	{ FAIL_PAGES "times", "-1" },
+	{ "/sys/kernel/rcu_expedited", "1" },
 };
 
-/*
- * Before and after all tests, by the process that starts them: so that no
- * test's failure keeps the settings from being put back.
- */
-static void __attribute__((constructor)) change_settings(void)
+struct injection {
+	struct setting setting[ARRAY_SIZE(injection)];
+};
+
+/* By the parent of a test: so that no failure keeps them from being put back. */
+static inline void injection_restore(struct injection *self)
 {
-	const char *missing = NULL;
 	size_t i;
 
-	if (access(FAIL_NTH, W_OK))
-		missing = FAIL_NTH;
-	for (i = 0; !missing && i < ARRAY_SIZE(settings); i++)
-		if (read_file(settings[i].path, settings[i].old,
-			      sizeof(settings[i].old)) ||
-		    write_file(settings[i].path, settings[i].value))
-			missing = settings[i].path;
-	if (missing) {
-		ksft_print_header();
-		ksft_exit_skip("needs CONFIG_FAULT_INJECTION, with %s\n",
-			       missing);
-	}
+	for (i = 0; i < ARRAY_SIZE(injection); i++)
+		setting_restore(&self->setting[i]);
 }
 
-static void __attribute__((destructor)) restore_settings(void)
+static inline void injection_setup(struct __test_metadata *_metadata,
+				   struct injection *self)
 {
+	const char *lacks = access(FAIL_NTH, W_OK) ? FAIL_NTH : NULL;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(settings); i++)
-		if (settings[i].old[0])
-			write_file(settings[i].path, settings[i].old);
+	for (i = 0; !lacks && i < ARRAY_SIZE(injection); i++)
+		if (!setting_change(&self->setting[i], injection[i].path,
+				    injection[i].value))
+			lacks = injection[i].path;
+	if (lacks) {
+		injection_restore(self);
+		SKIP_TEST("needs CONFIG_FAULT_INJECTION, with %s", lacks);
+	}
 }
 
 /* What a call finds, and what it left. */
@@ -319,25 +316,52 @@ static inline void prepare_touched(struct stage *s)
 		s->p[i * page_size] = s->model[i * page_size];
 }
 
-/* A FIXTURE that has a stage, in both fault modes. */
+/* What a FIXTURE is made of that has a stage. */
+struct injected {
+	struct device dev;
+	struct injection injection;
+};
+
+static inline void injected_setup(struct __test_metadata *_metadata,
+				  struct injected *injected,
+				  struct stage *stage, bool insert)
+{
+	const char *lacks = device_lacks();
+
+	if (lacks)
+		SKIP_TEST("needs %s", lacks);
+	injection_setup(_metadata, &injected->injection);
+	device_setup(_metadata, &injected->dev, insert);
+	stage_setup(_metadata, stage, &injected->dev, insert);
+}
+
+/* For a FIXTURE_TEARDOWN_PARENT. */
+static inline void injected_teardown(struct __test_metadata *_metadata,
+				     struct injected *injected,
+				     const struct stage *stage)
+{
+	injection_restore(&injected->injection);
+	device_reopen(_metadata, &injected->dev);
+	check_invariants(_metadata, &injected->dev, stage->balance);
+	device_teardown(_metadata, &injected->dev);
+}
+
+/* A FIXTURE that has one and nothing else, in both fault modes. */
 #define FAILING_FIXTURE(fixture)					\
 	FIXTURE(fixture) {						\
-		struct device dev;					\
+		struct injected injected;				\
 		struct stage stage;					\
 	};								\
 	FAULT_MODES(fixture);						\
 	FIXTURE_SETUP(fixture)						\
 	{								\
-		device_setup(_metadata, &self->dev, variant->insert);	\
-		stage_setup(_metadata, &self->stage, &self->dev,	\
-			    variant->insert);				\
+		injected_setup(_metadata, &self->injected,		\
+			       &self->stage, variant->insert);		\
 	}								\
-	FIXTURE_TEARDOWN(fixture)					\
+	FIXTURE_TEARDOWN_PARENT(fixture)				\
 	{								\
-		free(self->stage.model);				\
-		check_invariants(_metadata, &self->dev,			\
-				 self->stage.balance);			\
-		device_teardown(_metadata, &self->dev);			\
+		injected_teardown(_metadata, &self->injected,		\
+				  &self->stage);			\
 	}
 
 #endif /* MMAPDEMO_FAILING_UTIL_H */

@@ -8,7 +8,6 @@
  * Needs: see mmapdemo_test.h.
  */
 #include "mmapdemo_test.h"
-#include "machine.h"
 
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -215,16 +214,9 @@ TEST_F(bounds, discard_keeps_private_copies)
 /* W08: mappings are found through whichever node they were made. */
 TEST_F(bounds, discard_reaches_second_node)
 {
-	const char *node = DEVICE "-test";
-	struct stat st;
+	int fd = open_second_node(self->fd);
 	char *p;
-	int fd;
 
-	ASSERT_EQ(0, fstat(self->fd, &st));
-	unlink(node);
-	ASSERT_EQ(0, mknod(node, S_IFCHR | 0600, st.st_rdev));
-	fd = open(node, O_RDWR);
-	unlink(node);
 	ASSERT_LE(0, fd);
 	p = map_shared(_metadata, fd, 0, 2);
 	ASSERT_TRUE(fill(self->fd, 0, 2, 0));

@@ -8,8 +8,8 @@
  * Needs: cgroup2 where a test says so; see mmapdemo_test.h.
  */
 #include "mmapdemo_test.h"
-#include "cgroup.h"
-#include "vma_info.h"
+#include "resource_limits.h"
+#include "proc.h"
 
 #define NR	8
 
@@ -17,7 +17,7 @@ FIXTURE(cow) {
 	struct device dev;
 	int fd;
 	char *p;		/* NR made pages of the device, private */
-	long read, write, cow, map_pages, mkwrite, dirtied;
+	struct counters before;
 };
 
 FAULT_MODES(cow);
@@ -29,12 +29,7 @@ FIXTURE_SETUP(cow)
 	ASSERT_TRUE(fill(self->fd, 0, NR, 0));
 	self->p = map_aligned(_metadata, self->fd, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE, 0, NR);
-	self->read = stat_read("fault_read");
-	self->write = stat_read("fault_write");
-	self->cow = stat_read("fault_cow");
-	self->map_pages = stat_read("map_pages");
-	self->mkwrite = stat_read("mkwrite");
-	self->dirtied = stat_read("dirtied");
+	counters_start(&self->before);
 }
 
 FIXTURE_TEARDOWN(cow)
@@ -46,15 +41,11 @@ FIXTURE_TEARDOWN(cow)
  * How often ->fault, told of a read or of a copy to be, and ->map_pages
  * answered since the test began. Nobody was told of a shared write.
  */
-#define EXPECT_FAULTS(read_, cow_, map_pages_) do {			\
-	EXPECT_EQ(self->read + (read_), stat_read("fault_read"));	\
-	EXPECT_EQ(self->cow + (cow_), stat_read("fault_cow"));		\
-	EXPECT_EQ(self->map_pages + (map_pages_),			\
-		  stat_read("map_pages"));				\
-	EXPECT_EQ(self->write, stat_read("fault_write"));		\
-	EXPECT_EQ(self->mkwrite, stat_read("mkwrite"));			\
-	EXPECT_EQ(self->dirtied, stat_read("dirtied"));			\
-} while (0)
+#define EXPECT_FAULTS(read, cow, around)				\
+	EXPECT_COUNTED(&self->before,					\
+		       { "fault_read", read }, { "fault_cow", cow },	\
+		       { "map_pages", around }, { "fault_write", 0 },	\
+		       { "mkwrite", 0 }, { "dirtied", 0 })
 
 /* Pages of the VMA that are this process's own. */
 static long anonymous_pages(const char *p)
@@ -246,8 +237,8 @@ TEST_F(cow, G05_memcg_limit)
 	EXPECT_EQ(128 + SIGKILL, status);
 	EXPECT_EQ(1, killed);
 	EXPECT_EQ(sigbus, stat_read("sigbus_cap"));
-	EXPECT_LT(self->cow, stat_read("fault_cow"));
-	EXPECT_GT(self->cow + (long)TOO_MANY, stat_read("fault_cow"));
+	EXPECT_LT(0, counted(&self->before, "fault_cow"));
+	EXPECT_GT((long)TOO_MANY, counted(&self->before, "fault_cow"));
 	EXPECT_EQ(-1, bad_read(self->fd, 0, NR, 0));
 	EXPECT_EQ(0, anonymous_pages(p));
 }

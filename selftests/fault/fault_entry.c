@@ -10,9 +10,7 @@
  * mmapdemo_test.h.
  */
 #include "mmapdemo_test.h"
-#include "code.h"
 #include "ftrace.h"
-#include "vma_info.h"
 
 #include <sys/resource.h>
 #include <sys/uio.h>
@@ -22,7 +20,7 @@
 FIXTURE(fault_entry) {
 	struct device dev;
 	int fd;
-	long read, write, cow;
+	struct counters before;
 };
 
 FAULT_MODES(fault_entry);
@@ -31,9 +29,7 @@ FIXTURE_SETUP(fault_entry)
 {
 	device_setup(_metadata, &self->dev, variant->insert);
 	self->fd = self->dev.fd;
-	self->read = stat_read("fault_read");
-	self->write = stat_read("fault_write");
-	self->cow = stat_read("fault_cow");
+	counters_start(&self->before);
 }
 
 FIXTURE_TEARDOWN(fault_entry)
@@ -42,11 +38,9 @@ FIXTURE_TEARDOWN(fault_entry)
 }
 
 /* How often ->fault ran since the test began. */
-#define EXPECT_FAULTS(read_, write_, cow_) do {				\
-	EXPECT_EQ(self->read + (read_), stat_read("fault_read"));	\
-	EXPECT_EQ(self->write + (write_), stat_read("fault_write"));	\
-	EXPECT_EQ(self->cow + (cow_), stat_read("fault_cow"));		\
-} while (0)
+#define EXPECT_FAULTS(read, write, cow)					\
+	EXPECT_COUNTED(&self->before, { "fault_read", read },		\
+		       { "fault_write", write }, { "fault_cow", cow })
 
 /*
  * E02: what the VMA does not allow is none of the driver's business; it is

@@ -9,9 +9,7 @@
  * mmapdemo_test.h.
  */
 #include "mmapdemo_test.h"
-#include "machine.h"
-#include "page_info.h"
-#include "vma_info.h"
+#include "proc.h"
 
 #include <pthread.h>
 

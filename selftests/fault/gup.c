@@ -10,10 +10,10 @@
  * Needs: see mmapdemo_test.h; loop devices; io_uring where a test says so.
  */
 #include "mmapdemo_test.h"
-#include "attempt.h"
-#include "fill_pool.h"
-#include "loop_disk.h"
-#include "vma_info.h"
+#include "resource_limits.h"
+#include "pin.h"
+#include "proc.h"
+#include "syscalls.h"
 
 #include <linux/io_uring.h>
 #include <sys/uio.h>
@@ -25,34 +25,25 @@ FIXTURE(gup) {
 	struct device dev;
 	int fd;
 	struct loop_disk disk;
-	long reads, writes, cow, mkwrite;
+	struct counters seen;	/* at the last look */
 };
 
 FAULT_MODES(gup);
 
-#define RESET_COUNTERS() do {						\
-	self->reads = stat_read("fault_read");				\
-	self->writes = stat_read("fault_write");			\
-	self->cow = stat_read("fault_cow");				\
-	self->mkwrite = stat_read("mkwrite");				\
-} while (0)
-
 /* What the device was asked for since. */
-#define EXPECT_ASKED(reads_, writes_, cow_, mkwrite_) do {		\
-	EXPECT_EQ(self->reads + (reads_), stat_read("fault_read"));	\
-	EXPECT_EQ(self->writes + (writes_), stat_read("fault_write"));	\
-	EXPECT_EQ(self->cow + (cow_), stat_read("fault_cow"));		\
-	EXPECT_EQ(self->mkwrite + (mkwrite_), stat_read("mkwrite"));	\
-	RESET_COUNTERS();						\
-} while (0)
+#define EXPECT_ASKED(read, write, cow, mkwrite)				\
+	EXPECT_COUNTED_ANEW(&self->seen,				\
+			    { "fault_read", read },			\
+			    { "fault_write", write },			\
+			    { "fault_cow", cow }, { "mkwrite", mkwrite })
 
 FIXTURE_SETUP(gup)
 {
 	device_setup(_metadata, &self->dev, variant->insert);
 	self->fd = self->dev.fd;
 	if (!loop_disk_open(&self->disk, 4 * NR))
-		SKIP(return, "needs loop devices (CONFIG_BLK_DEV_LOOP)");
-	RESET_COUNTERS();
+		DEVICE_SKIP(&self->dev, "needs loop devices (CONFIG_BLK_DEV_LOOP)");
+	counters_start(&self->seen);
 }
 
 FIXTURE_TEARDOWN(gup)
@@ -96,7 +87,7 @@ TEST_F(gup, M02_disk_writes_from_mapping)
 	ASSERT_TRUE(fill(self->fd, NR, NR, 2));
 	ASSERT_EQ(0, fsync(self->fd));
 	EXPECT_EQ(LEN, pwrite(self->disk.fd, p + LEN, LEN, LEN));
-	EXPECT_EQ(self->mkwrite, stat_read("mkwrite"));
+	EXPECT_EQ(0, counted(&self->seen, "mkwrite"));
 	EXPECT_EQ(0, pool_read("dirty"));
 	EXPECT_EQ(-1, bad_read(self->disk.file, NR, NR, 2));
 	EXPECT_EQ(LEN, pread(self->disk.file, p, LEN, 0));
@@ -150,7 +141,7 @@ TEST_F(gup, M03_read_only_mappings)
 		EXPECT_EQ(LEN, pwrite(self->disk.fd, p[i], LEN, 0));
 	}
 	EXPECT_ERRNO(EFAULT, pwrite(self->disk.fd, p[none], LEN, 0));
-	EXPECT_EQ(self->mkwrite, stat_read("mkwrite"));
+	EXPECT_EQ(0, counted(&self->seen, "mkwrite"));
 	EXPECT_EQ(-1, bad_read(self->fd, 0, NR, 0));
 	close(fd);
 }
@@ -209,7 +200,7 @@ TEST_F(gup, M04_long_term_pin)
 	EXPECT_ASKED(0, old ? NR : 0, 0, old ? NR : 0);
 	EXPECT_EQ(old ? NR : 0, pool_read("stored"));
 	write_pages(p, NR, 1);
-	RESET_COUNTERS();
+	counters_start(&self->seen);
 	EXPECT_EQ(error, pin_for_long(ring, p));
 	EXPECT_ASKED(0, 0, 0, 0);
 	close(ring);

@@ -11,7 +11,7 @@
  * one page less.
  */
 #include "mmapdemo_test.h"
-#include "page_info.h"
+#include "proc.h"
 
 #include <sys/uio.h>
 
@@ -44,9 +44,9 @@ FIXTURE_SETUP(poison)
 	err = madvise(self->p + BAD * page_size, page_size, MADV_HWPOISON) ?
 	      errno : 0;
 	if (err == EINVAL)
-		SKIP(return, "needs CONFIG_MEMORY_FAILURE");
+		DEVICE_SKIP(&self->dev, "needs CONFIG_MEMORY_FAILURE");
 	if (err == EPERM)
-		SKIP(return, "needs CAP_SYS_ADMIN");
+		DEVICE_SKIP(&self->dev, "needs CAP_SYS_ADMIN");
 	EXPECT_EQ(EBUSY, err);
 }
 

@@ -8,9 +8,9 @@
  * Needs: see mmapdemo_test.h.
  */
 #include "mmapdemo_test.h"
-#include "attempt.h"
-#include "fill_pool.h"
-#include "vma_info.h"
+#include "resource_limits.h"
+#include "proc.h"
+#include "syscalls.h"
 
 #define NR	8
 

@@ -10,15 +10,14 @@
  * so; see mmapdemo_test.h.
  */
 #include "mmapdemo_test.h"
-#include "page_info.h"
-#include "vma_info.h"
+#include "proc.h"
 
 #define NR		8
 
 FIXTURE(read_fault) {
 	struct device dev;
 	int fd;
-	long read, write, cow, map_pages, mkwrite;
+	struct counters before;
 };
 
 FAULT_MODES(read_fault);
@@ -27,11 +26,7 @@ FIXTURE_SETUP(read_fault)
 {
 	device_setup(_metadata, &self->dev, variant->insert);
 	self->fd = self->dev.fd;
-	self->read = stat_read("fault_read");
-	self->write = stat_read("fault_write");
-	self->cow = stat_read("fault_cow");
-	self->map_pages = stat_read("map_pages");
-	self->mkwrite = stat_read("mkwrite");
+	counters_start(&self->before);
 }
 
 FIXTURE_TEARDOWN(read_fault)
@@ -43,13 +38,10 @@ FIXTURE_TEARDOWN(read_fault)
  * How often ->fault, told of a read, and ->map_pages answered since the test
  * began. None was told of a write.
  */
-#define EXPECT_READS(read_, map_pages_) do {				\
-	EXPECT_EQ(self->read + (read_), stat_read("fault_read"));	\
-	EXPECT_EQ(self->map_pages + (map_pages_),			\
-		  stat_read("map_pages"));				\
-	EXPECT_EQ(self->write, stat_read("fault_write"));		\
-	EXPECT_EQ(self->cow, stat_read("fault_cow"));			\
-} while (0)
+#define EXPECT_READS(read, around)					\
+	EXPECT_COUNTED(&self->before,					\
+		       { "fault_read", read }, { "map_pages", around },	\
+		       { "fault_write", 0 }, { "fault_cow", 0 })
 
 /*
  * F01: ->fault is told of a read, in a mapping that may write as well; the PTE
@@ -68,7 +60,7 @@ TEST_F(read_fault, F01_hole)
 	EXPECT_EQ(0, pool_read("dirty"));
 	shared[0] = 1;
 	EXPECT_READS(1, 0);
-	EXPECT_EQ(self->mkwrite + 1, stat_read("mkwrite"));
+	EXPECT_EQ(1, counted(&self->before, "mkwrite"));
 	EXPECT_EQ(1, pool_read("dirty"));
 
 	EXPECT_EQ(-1, nonzero(private, page_size));
@@ -124,15 +116,14 @@ TEST_F(read_fault, F04_map_pages_comes_first)
 /* Reads @p with fault-around of @nr pages. Return: whether that could be set. */
 static bool read_with_fault_around(const char *p, size_t nr)
 {
-	char old[32], bytes[32];
-	bool set;
+	struct setting around;
+	char bytes[32];
 
-	if (read_file(FAULT_AROUND, old, sizeof(old)))
-		return false;
 	snprintf(bytes, sizeof(bytes), "%zu", nr * page_size);
-	set = !write_file(FAULT_AROUND, bytes);
+	if (!setting_change(&around, FAULT_AROUND, bytes))
+		return false;
 	read_pages(p, 1);
-	return set && !write_file(FAULT_AROUND, old);
+	return setting_restore(&around);
 }
 
 /*

@@ -11,8 +11,8 @@
  * CONFIG_PTE_MARKER_UFFD_WP.
  */
 #include "mmapdemo_test.h"
-#include "pagemap_scan.h"
-#include "vma_info.h"
+#include "newer_uapi.h"
+#include "proc.h"
 
 #include <pthread.h>
 #include <sys/syscall.h>

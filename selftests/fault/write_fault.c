@@ -11,8 +11,7 @@
  */
 #include "mmapdemo_test.h"
 #include "ftrace.h"
-#include "page_info.h"
-#include "vma_info.h"
+#include "proc.h"
 
 #include <linux/userfaultfd.h>
 #include <pthread.h>
@@ -26,7 +25,7 @@ FIXTURE(write_fault) {
 	struct device dev;
 	int fd;
 	char *p;		/* NR pages of the device, shared */
-	long read, write, mkwrite, dirtied;
+	struct counters seen;	/* at the last look */
 };
 
 FAULT_MODES(write_fault);
@@ -36,10 +35,7 @@ FIXTURE_SETUP(write_fault)
 	device_setup(_metadata, &self->dev, variant->insert);
 	self->fd = self->dev.fd;
 	self->p = map_shared(_metadata, self->fd, 0, NR);
-	self->read = stat_read("fault_read");
-	self->write = stat_read("fault_write");
-	self->mkwrite = stat_read("mkwrite");
-	self->dirtied = stat_read("dirtied");
+	counters_start(&self->seen);
 }
 
 FIXTURE_TEARDOWN(write_fault)
@@ -48,16 +44,11 @@ FIXTURE_TEARDOWN(write_fault)
 }
 
 /* What the handlers heard of since the last look, and what the log gained. */
-#define EXPECT_CALLS(read_, write_, mkwrite_, dirtied_) do {		\
-	EXPECT_EQ(self->read + (read_), stat_read("fault_read"));	\
-	EXPECT_EQ(self->write + (write_), stat_read("fault_write"));	\
-	EXPECT_EQ(self->mkwrite + (mkwrite_), stat_read("mkwrite"));	\
-	EXPECT_EQ(self->dirtied + (dirtied_), stat_read("dirtied"));	\
-	self->read = stat_read("fault_read");				\
-	self->write = stat_read("fault_write");				\
-	self->mkwrite = stat_read("mkwrite");				\
-	self->dirtied = stat_read("dirtied");				\
-} while (0)
+#define EXPECT_CALLS(read, write, mkwrite, dirtied)			\
+	EXPECT_COUNTED_ANEW(&self->seen,				\
+			    { "fault_read", read },			\
+			    { "fault_write", write },			\
+			    { "mkwrite", mkwrite }, { "dirtied", dirtied })
 
 /*
  * H01, J01: ->fault is told of a write, then ->page_mkwrite asked; after that
@@ -169,8 +160,8 @@ TEST_F(write_fault, I02_second_vma)
 
 	read_pages(self->p, NR);
 	read_pages(other, 2);
+	counters_start(&self->seen);
 	self->p[page_size] = 1;
-	self->read = stat_read("fault_read");
 	EXPECT_CALLS(0, 0, 1, 1);
 	other[1] = 2;
 	EXPECT_CALLS(0, 0, 1, 0);
@@ -286,8 +277,7 @@ TEST_F(write_fault, I06_shared_from_readonly_file)
 	EXPECT_ERRNO(EACCES, mprotect(p, page_size, PROT_READ | PROT_WRITE));
 	EXPECT_EQ(EIO, forced_write(p));
 	EXPECT_EQ(-1, bad_page(p, 0, 1, 0));
-	EXPECT_EQ(self->mkwrite, stat_read("mkwrite"));
-	EXPECT_EQ(self->write, stat_read("fault_write"));
+	EXPECT_COUNTED(&self->seen, { "mkwrite", 0 }, { "fault_write", 0 });
 	close(fd);
 }
 
@@ -300,8 +290,7 @@ TEST_F(write_fault, J07_refused_write)
 	ASSERT_TRUE(fill(self->fd, 0, 1, 0));
 	EXPECT_EQ(-1, bad_page(self->p, 0, 1, 0));
 	ASSERT_EQ(0, mprotect(self->p, page_size, PROT_READ));
-	self->read = stat_read("fault_read");
-	self->dirtied = stat_read("dirtied");
+	counters_start(&self->seen);
 	EXPECT_TRAP(self->p, 1, SIGSEGV, SEGV_ACCERR, self->p);
 	EXPECT_TRUE(is_mapped(self->p));
 	EXPECT_EQ(-1, bad_page(self->p, 0, 1, 0));

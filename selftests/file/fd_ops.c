@@ -8,9 +8,8 @@
  * The ids (W01, ...) name the branches of mmap that a test proves.
  * Needs: see mmapdemo_test.h.
  */
-#include "ioctls.h"
-#include "machine.h"
-#include "vma_info.h"
+#include "mmapdemo_test.h"
+#include "proc.h"
 
 #include <limits.h>
 #include <linux/falloc.h>

@@ -7,9 +7,8 @@
  *
  * Needs: see mmapdemo_test.h; for 32 bits x86_64 and CONFIG_IA32_EMULATION.
  */
-#include "caller.h"
-#include "ioctls.h"
-#include "machine.h"
+#include "mmapdemo_test.h"
+#include "syscalls.h"
 
 #include <time.h>
 

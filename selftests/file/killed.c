@@ -37,7 +37,7 @@ FIXTURE_SETUP(killed)
 	self->fd = self->dev.fd;
 	self->uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
 	if (self->uffd < 0 && errno == ENOSYS)
-		SKIP(return, "needs CONFIG_USERFAULTFD");
+		DEVICE_SKIP(&self->dev, "needs CONFIG_USERFAULTFD");
 	ASSERT_LE(0, self->uffd);
 	ASSERT_EQ(0, ioctl(self->uffd, UFFDIO_API, &api));
 	self->withheld = mmap(NULL, page_size, PROT_READ | PROT_WRITE,

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The layout of each struct that an ioctl takes: the same for C and C++, and
- * for 32-bit and 64-bit programs. Whoever compiles this has checked it. C has
- * static_assert from <assert.h>, which 32-bit programs may lack.
+ * for 32-bit and 64-bit programs. Whoever compiles this has checked it.
  */
 #ifndef MMAPDEMO_LAYOUT_H
 #define MMAPDEMO_LAYOUT_H
 
-#define LAYOUT_ASSERT(claim)	static_assert(claim, #claim)
+#include "../../module/uapi/mmapdemo.h"
+
+/* Before C23, static_assert() takes a header that 32-bit programs may lack. */
+#define LAYOUT_ASSERT(claim)	extern int layout_is_right[(claim) ? 1 : -1]
 
 #define LAYOUT_SIZE(type, size) \
 	LAYOUT_ASSERT(sizeof(struct type) == (size))

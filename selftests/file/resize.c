@@ -7,8 +7,7 @@
  *
  * Needs: see mmapdemo_test.h.
  */
-#include "ioctls.h"
-#include "machine.h"
+#include "mmapdemo_test.h"
 
 #include <pthread.h>
 #include <sys/resource.h>

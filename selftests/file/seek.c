@@ -5,7 +5,7 @@
  *
  * Needs: see mmapdemo_test.h.
  */
-#include "ioctls.h"
+#include "mmapdemo_test.h"
 
 #include <limits.h>
 #include <time.h>

@@ -6,9 +6,15 @@
 #ifndef MMAPDEMO_FUZZ_ENGINE_H
 #define MMAPDEMO_FUZZ_ENGINE_H
 
-#include "fuzz_kcov.h"
+/* Also where this is compiled alone. */
+#ifndef FUZZER
+#define FUZZER
+#endif
 
 #include <sys/stat.h>
+
+#include "fuzz_kcov.h"
+#include "fuzz_run.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const __u8 *data, size_t size);

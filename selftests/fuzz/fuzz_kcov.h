@@ -16,9 +16,13 @@
 #define TEXT_SIZE	(64 << 10)	/* of the module, at most; a power of two */
 
 /* How often each address was met: libFuzzer finds this by the section's name. */
+#ifdef __clang__
 #pragma clang section bss = "__libfuzzer_extra_counters"
+#endif
 static __u8 counters[TEXT_SIZE];
+#ifdef __clang__
 #pragma clang section bss = ""
+#endif
 
 /* One for the fuzzer itself, one for the other thread, or a child. */
 struct kcov {

@@ -9,6 +9,8 @@
 #include <dirent.h>
 #include <libgen.h>
 
+#include "fuzz_run.h"
+
 /* In a process of its own, which a mismatch ends: whether there was none. */
 static bool succeeds(void (*run)(const void *data, size_t size),
 		     const void *data, size_t size)

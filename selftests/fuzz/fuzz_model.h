@@ -104,8 +104,8 @@ static inline bool is_closed(int flags)
 	return flags < 0 || flags & O_PATH;
 }
 
-/* What a mismatch says first: fuzz.c prints the operations up to now. */
-static void print_operations(void);
+/* What a mismatch says first: prints the operations up to now, see fuzz_run.h. */
+static void (*print_operations)(void);
 
 static inline __noreturn __printf(1, 2) void mismatch(const char *format, ...)
 {

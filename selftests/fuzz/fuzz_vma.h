@@ -83,7 +83,7 @@ static inline int prot_of(__u8 how)
 
 /*
  * One word; what the access gets is in trap_seen. The handler does not block
- * signals (setup() in fuzz.c): there is no mask to be saved, by two calls.
+ * signals (setup() in fuzz_run.h): there is no mask to be saved, by two calls.
  */
 static inline __u64 access_word(__u64 *p, const __u64 *value)
 {

@@ -24,7 +24,8 @@
 
 static char hooks_ko[PATH_MAX];
 
-static void __attribute__((constructor)) require_hooks(void)
+/* Finds the module's file. Return: whether it is there. */
+static inline bool hooks_find(void)
 {
 	const char *ko = getenv("MMAPDEMO_HOOKS_KO");
 	char path[PATH_MAX];
@@ -37,10 +38,7 @@ static void __attribute__((constructor)) require_hooks(void)
 		snprintf(hooks_ko, sizeof(hooks_ko),
 			 "%.4000s/../kunit/mmapdemo_hooks.ko", dirname(path));
 	}
-	if (access(hooks_ko, R_OK)) {
-		ksft_print_header();
-		ksft_exit_skip("needs mmapdemo_hooks.ko in MMAPDEMO_HOOKS_KO\n");
-	}
+	return !access(hooks_ko, R_OK);
 }
 
 static inline int hooks_unload(void)
@@ -59,17 +57,32 @@ static inline int hooks_load(void)
 	return ret;
 }
 
-/* A FIXTURE with an open @node of the module, as that is at first. */
+/* Return: an open @node, as it is at first. */
+static inline int hooks_setup(struct __test_metadata *_metadata,
+			      const char *node)
+{
+	int fd;
+
+	if (!hooks_find())
+		SKIP_TEST("needs mmapdemo_hooks.ko in MMAPDEMO_HOOKS_KO");
+	if (!strcmp(node, HOOKS_PREPARE) && kernel_before(7, 3))
+		SKIP_TEST("needs Linux 7.3: mmap_action");
+	process_setup();
+	ASSERT_EQ(0, hooks_load())
+		TH_LOG("insmod: %s", strerror(errno));
+	fd = open(node, O_RDWR);
+	ASSERT_LE(0, fd);
+	return fd;
+}
+
+/* A FIXTURE with an open @node of the module. */
 #define HOOKS_FIXTURE(fixture, node)					\
 	FIXTURE(fixture) {						\
 		int fd;							\
 	};								\
 	FIXTURE_SETUP(fixture)						\
 	{								\
-		ASSERT_EQ(0, hooks_load())				\
-			TH_LOG("insmod: %s", strerror(errno));		\
-		self->fd = open(node, O_RDWR);				\
-		ASSERT_LE(0, self->fd);					\
+		self->fd = hooks_setup(_metadata, node);		\
 	}								\
 	/* In the parent: the test's mappings are gone. */		\
 	FIXTURE_TEARDOWN_PARENT(fixture)				\

@@ -10,7 +10,7 @@
 
 #include <sys/resource.h>
 
-#define CORE_PATTERN	"/proc/sys/kernel/core_pattern"
+#define CORE	"/tmp/mmapdemo-core"
 
 /* Bits of coredump_filter, see core(5). */
 #define DUMP_NOTHING	"0"
@@ -18,22 +18,10 @@
 
 HOOKS_FIXTURE(hooks_core, HOOKS)
 
-struct dump {
-	int fd;
-	const char *filter;
-};
-
-static int map_and_abort(void *arg)
+static bool map_pages(void *fd)
 {
-	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
-	const struct dump *dump = arg;
-
-	if (setrlimit(RLIMIT_CORE, &unlimited) ||
-	    write_file("/proc/self/coredump_filter", dump->filter) ||
-	    mmap(NULL, 4 * page_size, PROT_READ, MAP_SHARED, dump->fd, 0) ==
-	    MAP_FAILED)
-		return 1;
-	abort();
+	return mmap(NULL, 4 * page_size, PROT_READ, MAP_SHARED, *(int *)fd, 0) !=
+	       MAP_FAILED;
 }
 
 /*
@@ -42,30 +30,16 @@ static int map_and_abort(void *arg)
  */
 static long dumped_pages(const char *settings, const char *filter, long *names)
 {
-	struct dump dump = { .fd = open(HOOKS, O_RDWR), .filter = filter };
-	char old[256], core[64];
-	int status = -1;
-	pid_t pid;
+	int fd = open(HOOKS, O_RDWR);
+	const struct core_dump dump = { filter, map_pages, &fd };
+	bool dumped;
 
-	snprintf(core, sizeof(core), "/tmp/mmapdemo-core-%d", getpid());
-	if (hooks_set(dump.fd, settings) ||
-	    read_file(CORE_PATTERN, old, sizeof(old)) ||
-	    write_file(CORE_PATTERN, core))
+	if (hooks_set(fd, settings))
 		return -1;
-	pid = fork();
-	if (!pid)
-		_exit(map_and_abort(&dump));
-	waitpid(pid, &status, 0);
-	write_file(CORE_PATTERN, old);
-	unlink(core);
-	/* With the pid behind it where core_uses_pid says so. */
-	snprintf(core, sizeof(core), "/tmp/mmapdemo-core-%d.%d", getpid(), pid);
-	unlink(core);
-
-	*names = hooks_read(dump.fd, "name");
-	if (!WIFSIGNALED(status) || !WCOREDUMP(status))
-		return -1;
-	return hooks_read(dump.fd, "fault");
+	dumped = dump_core(CORE, &dump);
+	unlink(CORE);
+	*names = hooks_read(fd, "name");
+	return dumped ? hooks_read(fd, "fault") : -1;
 }
 
 TEST_F(hooks_core, M15_core_dump)

@@ -13,8 +13,7 @@
  * Needs: see hooks.h.
  */
 #include "hooks.h"
-#include "machine.h"
-#include "vma_info.h"
+#include "proc.h"
 
 #include <sched.h>
 #include <sys/resource.h>

@@ -10,7 +10,7 @@
  * Needs: see hooks.h.
  */
 #include "hooks.h"
-#include "vma_info.h"
+#include "proc.h"
 
 /* vm_fault_t: not for user space, and the same in all kernels. */
 #define VM_FAULT_SIGBUS	0x2

@@ -7,8 +7,6 @@
  * Needs: see hooks.h.
  */
 #include "hooks.h"
-#include "machine.h"
-#include "vma_info.h"
 
 #include <sched.h>
 

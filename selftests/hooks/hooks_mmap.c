@@ -10,8 +10,7 @@
  * Needs: see hooks.h.
  */
 #include "hooks.h"
-#include "machine.h"
-#include "vma_info.h"
+#include "proc.h"
 
 HOOKS_FIXTURE(hooks_mmap, HOOKS)
 

@@ -8,16 +8,7 @@
  * Needs: Linux 7.3; see hooks.h.
  */
 #include "hooks.h"
-#include "vma_info.h"
-
-/* The module has the node from there on: see module/compat.h. */
-static void __attribute__((constructor)) require_mmap_prepare(void)
-{
-	if (kernel_before(7, 3)) {
-		ksft_print_header();
-		ksft_exit_skip("needs Linux 7.3: mmap_action\n");
-	}
-}
+#include "proc.h"
 
 HOOKS_FIXTURE(hooks_prepare, HOOKS_PREPARE)
 

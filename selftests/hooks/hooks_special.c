@@ -8,7 +8,6 @@
  * Needs: see hooks.h.
  */
 #include "hooks.h"
-#include "vma_info.h"
 
 #include <linux/io_uring.h>
 #include <sys/uio.h>

@@ -8,8 +8,8 @@
  * Needs: see hooks.h.
  */
 #include "hooks.h"
-#include "seal.h"
-#include "vma_info.h"
+#include "proc.h"
+#include "syscalls.h"
 
 #include <linux/mempolicy.h>
 

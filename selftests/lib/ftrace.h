@@ -14,6 +14,9 @@
 
 #include <sys/stat.h>
 
+#include "files.h"
+#include "harness.h"
+
 #define FTRACE	"/sys/kernel/tracing/instances/mmapdemo-test/"
 
 static int ftrace_switch = -1;

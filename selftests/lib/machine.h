@@ -1,14 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What differs from one machine to the next: how many addresses a process has,
- * and how large the device can be. The one that runs is asked.
+ * What differs from one machine to the next: which kernel it has, how many
+ * addresses a process, and how large the device can be. The one that runs is
+ * asked.
  */
 #ifndef MMAPDEMO_MACHINE_H
 #define MMAPDEMO_MACHINE_H
 
-#include "mmapdemo_test.h"
-
 #include <sys/utsname.h>
+
+#include "files.h"
+#include "harness.h"
+#include "pages.h"
+
+/* Whether the running kernel is older than @version.@patchlevel. */
+static inline bool kernel_before(int version, int patchlevel)
+{
+	struct utsname name;
+	int v = 0, p = 0;
+
+	if (uname(&name) || sscanf(name.release, "%d.%d", &v, &p) != 2)
+		abort();
+	return v < version || (v == version && p < patchlevel);
+}
 
 /* Whether the kernel's longs have 64 bits; a program's may have 32 there. */
 static inline bool kernel_is_64bit(void)

@@ -11,24 +11,29 @@
 
 #include <sys/syscall.h>
 
-#include "mmapdemo_test.h"
+#include "device.h"
+#include "files.h"
+#include "harness.h"
+#include "process.h"
 
-/* The parameters that the module had; a test that is killed leaves its own. */
+/* The parameters that the module has when a test begins. */
 static char old_parameters[256];
 
-static void __attribute__((constructor)) require_module_file(void)
+/* First in a fixture's setup, or in a TEST(). */
+static inline void reload_setup(struct __test_metadata *_metadata)
 {
 	static const char * const name[] = {
 		"size", "pool_size", "fault_mode", "fault_around", "mmap_hook",
 	};
-	const char *ko = getenv("MMAPDEMO_KO");
+	const char *ko = getenv("MMAPDEMO_KO"), *lacks = device_lacks();
 	char path[128], value[64];
 	size_t i, len = 0;
 
-	if (!ko || access(ko, R_OK)) {
-		ksft_print_header();
-		ksft_exit_skip("needs mmapdemo.ko in MMAPDEMO_KO\n");
-	}
+	if (!ko || access(ko, R_OK))
+		SKIP_TEST("needs mmapdemo.ko in MMAPDEMO_KO");
+	if (lacks)
+		SKIP_TEST("needs %s", lacks);
+	process_setup();
 	for (i = 0; i < ARRAY_SIZE(name); i++) {
 		snprintf(path, sizeof(path), PARAMETERS "%s", name[i]);
 		/* 0: it was not given. */
@@ -62,6 +67,18 @@ static inline int load(const char *parameters)
 	close(fd);
 	errno = err;
 	return ret;
+}
+
+/*
+ * For the parent of a test, which is gone with all its files: the module as it
+ * was, with @parameters, whatever the test has left.
+ */
+static inline void reload_teardown(struct __test_metadata *_metadata,
+				   const char *parameters)
+{
+	unload();
+	EXPECT_EQ(0, load(parameters))
+		TH_LOG("insmod mmapdemo %s: %s", parameters, strerror(errno));
 }
 
 /* Return: what is left of a module that is not loaded; NULL: nothing. */

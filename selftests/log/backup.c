@@ -6,7 +6,7 @@
  *
  * Needs: see mmapdemo_test.h; two CPUs to be worth its time.
  */
-#include "ioctls.h"
+#include "mmapdemo_test.h"
 
 #include <pthread.h>
 #include <time.h>

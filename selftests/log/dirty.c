@@ -18,7 +18,7 @@ FIXTURE(dirty) {
 	struct device dev;
 	int fd;
 	char *p;		/* NR pages of the device, shared and present */
-	long mkwrite, dirtied, cleaned;
+	struct counters seen;	/* at the last look */
 };
 
 FAULT_MODES(dirty);
@@ -29,9 +29,7 @@ FIXTURE_SETUP(dirty)
 	self->fd = self->dev.fd;
 	self->p = map_shared(_metadata, self->fd, 0, NR);
 	read_pages(self->p, NR);
-	self->mkwrite = stat_read("mkwrite");
-	self->dirtied = stat_read("dirtied");
-	self->cleaned = stat_read("cleaned");
+	counters_start(&self->seen);
 	ASSERT_EQ(0, pool_read("dirty"));
 }
 
@@ -41,14 +39,11 @@ FIXTURE_TEARDOWN(dirty)
 }
 
 /* What the counters gained since the last look, and how many are dirty now. */
-#define EXPECT_LOG(mkwrite_, dirtied_, cleaned_, dirty_) do {		\
-	EXPECT_EQ(self->mkwrite + (mkwrite_), stat_read("mkwrite"));	\
-	EXPECT_EQ(self->dirtied + (dirtied_), stat_read("dirtied"));	\
-	EXPECT_EQ(self->cleaned + (cleaned_), stat_read("cleaned"));	\
-	EXPECT_EQ(dirty_, pool_read("dirty"));				\
-	self->mkwrite = stat_read("mkwrite");				\
-	self->dirtied = stat_read("dirtied");				\
-	self->cleaned = stat_read("cleaned");				\
+#define EXPECT_LOG(mkwrite, dirtied, cleaned, dirty) do {		\
+	EXPECT_COUNTED_ANEW(&self->seen, { "mkwrite", mkwrite },	\
+			    { "dirtied", dirtied },			\
+			    { "cleaned", cleaned });			\
+	EXPECT_EQ(dirty, pool_read("dirty"));				\
 } while (0)
 
 /* I01: noticed once for each page, after that it is the hardware's affair. */

@@ -6,7 +6,7 @@
  *
  * Needs: see mmapdemo_test.h; the test of O_DIRECT a RAM disk, which it reads.
  */
-#include "ioctls.h"
+#include "mmapdemo_test.h"
 
 #include <sys/ptrace.h>
 #include <sys/sendfile.h>

@@ -6,8 +6,7 @@
  *
  * Needs: see mmapdemo_test.h.
  */
-#include "ioctls.h"
-#include "machine.h"
+#include "mmapdemo_test.h"
 
 #include <time.h>
 

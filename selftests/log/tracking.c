@@ -10,7 +10,7 @@
  * test says so.
  */
 #include "mmapdemo_test.h"
-#include "vma_info.h"
+#include "proc.h"
 
 #include <linux/const.h>
 #include <linux/mempolicy.h>

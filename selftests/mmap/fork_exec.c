@@ -7,10 +7,9 @@
  * The ids (S01, ...) name the branches of mmap that a test proves.
  * Needs: io_uring or AF_XDP where a test says so; see mmapdemo_test.h.
  */
-#include "other_process.h"
-#include "page_info.h"
+#include "mmapdemo_test.h"
 #include "pin.h"
-#include "vma_info.h"
+#include "proc.h"
 
 #include <sched.h>
 #include <sys/ptrace.h>
@@ -21,7 +20,7 @@
 FIXTURE(fork_exec) {
 	struct device dev;
 	int fd;
-	long opened, closed;
+	struct counters before;
 	long users;		/* of the module, the test included */
 };
 
@@ -31,8 +30,7 @@ FIXTURE_SETUP(fork_exec)
 {
 	device_setup(_metadata, &self->dev, variant->insert);
 	self->fd = self->dev.fd;
-	self->opened = stat_read("vma_open");
-	self->closed = stat_read("vma_close");
+	counters_start(&self->before);
 	self->users = module_users();
 }
 
@@ -42,9 +40,9 @@ FIXTURE_TEARDOWN(fork_exec)
 }
 
 /* VMAs since the test began, and files now. */
-#define EXPECT_COUNTS(opened_, closed_, files) do {			\
-	EXPECT_EQ(self->opened + (opened_), stat_read("vma_open"));	\
-	EXPECT_EQ(self->closed + (closed_), stat_read("vma_close"));	\
+#define EXPECT_COUNTS(opened, closed, files) do {			\
+	EXPECT_COUNTED(&self->before, { "vma_open", opened },		\
+		       { "vma_close", closed });			\
 	if (self->users >= 0)						\
 		EXPECT_EQ(self->users + (files), module_users());	\
 } while (0)
@@ -125,10 +123,10 @@ TEST_F(fork_exec, S03_private_copies)
 		EXPECT_EQ(pfn_of(p + i * page_size),
 			  pfn_in(pid, p + i * page_size));
 	*mine = 'b';
-	EXPECT_EQ('a', peek(pid, mine));
-	EXPECT_EQ(0, poke(pid, theirs, 'c'));
+	EXPECT_EQ('a', process_peek(pid, mine));
+	EXPECT_EQ(0, process_poke(pid, theirs, 'c'));
 	EXPECT_EQ('a', *theirs);
-	EXPECT_EQ('c', peek(pid, theirs));
+	EXPECT_EQ('c', process_peek(pid, theirs));
 	EXPECT_NE(pfn_of(mine), pfn_in(pid, mine));
 	EXPECT_NE(pfn_of(theirs), pfn_in(pid, theirs));
 	EXPECT_EQ(pfn_of(nobodys), pfn_in(pid, nobodys));
@@ -157,11 +155,11 @@ TEST_F(fork_exec, S04_pinned_copy)
 	EXPECT_EQ(pfn, pfn_of(p));
 	EXPECT_NE(0, pfn_in(pid, p));
 	EXPECT_NE(pfn, pfn_in(pid, p));
-	EXPECT_EQ('a', peek(pid, p));
+	EXPECT_EQ('a', process_peek(pid, p));
 	EXPECT_EQ(pfn_of(p + page_size), pfn_in(pid, p + page_size));
 	*p = 'b';
 	EXPECT_EQ(pfn, pfn_of(p));
-	EXPECT_EQ('a', peek(pid, p));
+	EXPECT_EQ('a', process_peek(pid, p));
 	end_waiting(pid);
 	close(pin);
 }
@@ -314,7 +312,7 @@ TEST_F(fork_exec, S08_S09_module_is_held)
 	ASSERT_EQ(0, munmap(p, NR * page_size));
 	EXPECT_EQ(1, module_users());
 	err = unload();
-	EXPECT_EQ(5, peek(pid, p));
+	EXPECT_EQ(5, process_peek(pid, p));
 	EXPECT_EQ(EWOULDBLOCK, err);
 	end_waiting(pid);
 	EXPECT_EQ(0, module_users());
@@ -356,20 +354,18 @@ TEST_F(fork_exec, S10_oom_reaper)
 	pid = start_dying();
 	ASSERT_LT(0, pid);
 	/* A plain one's PTEs were not copied: it has none yet. */
-	EXPECT_EQ(0, poke(pid, shared, 6));
-	EXPECT_EQ(7, peek(pid, private));
-	faults = stat_read("fault_read") + stat_read("fault_write") +
-		 stat_read("map_pages");
+	EXPECT_EQ(0, process_poke(pid, shared, 6));
+	EXPECT_EQ(7, process_peek(pid, private));
+	faults = faults_served();
 	pidfd = syscall(SYS_pidfd_open, pid, 0);
 	ret = syscall(SYS_process_mrelease, pidfd, 0) ? errno : 0;
 	EXPECT_EQ(0, ret);
 	EXPECT_COUNTS(2, 0, 0);
 	EXPECT_EQ(pfn_of(shared), pfn_in(pid, shared));
-	EXPECT_EQ(6, peek(pid, shared));
-	EXPECT_EQ(faults, stat_read("fault_read") + stat_read("fault_write") +
-			  stat_read("map_pages"));
+	EXPECT_EQ(6, process_peek(pid, shared));
+	EXPECT_EQ(faults, faults_served());
 	EXPECT_EQ(0, pfn_in(pid, private));
-	EXPECT_EQ(-EFAULT, poke(pid, private, 8));
+	EXPECT_EQ(-EFAULT, process_poke(pid, private, 8));
 	ptrace(PTRACE_DETACH, pid, NULL, NULL);
 	end_waiting(pid);
 	EXPECT_COUNTS(2, 2, 0);

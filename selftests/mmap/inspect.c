@@ -9,6 +9,7 @@
  * Needs: see mmapdemo_test.h; gdb and cgroup2 where a test says so.
  */
 #include "mmapdemo_test.h"
+#include "resource_limits.h"
 
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -27,18 +28,6 @@ FIXTURE(inspect) {
 
 FAULT_MODES(inspect);
 
-static pid_t start_waiting(void)
-{
-	pid_t pid = fork();
-
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;;)
-			pause();
-	}
-	return pid;
-}
-
 FIXTURE_SETUP(inspect)
 {
 	device_setup(_metadata, &self->dev, variant->insert);
@@ -53,8 +42,7 @@ FIXTURE_SETUP(inspect)
 
 FIXTURE_TEARDOWN(inspect)
 {
-	kill(self->child, SIGKILL);
-	waitpid(self->child, NULL, 0);
+	end_waiting(self->child);
 	device_teardown(_metadata, &self->dev);
 }
 
@@ -137,25 +125,11 @@ TEST_F(inspect, process_vm)
 	EXPECT_EQ(EFAULT, errno);
 }
 
-#define CORE_PATTERN	"/proc/sys/kernel/core_pattern"
-#define CORE		"/tmp/mmapdemo-core"
+#define CORE	"/tmp/mmapdemo-core"
 
-struct crash {
-	const char *filter;
-	char *dontdump;
-};
-
-static int child_crashes(void *arg)
+static bool leave_out(void *page)
 {
-	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
-	struct crash *crash = arg;
-
-	setrlimit(RLIMIT_CORE, &unlimited);
-	if (write_file("/proc/self/coredump_filter", crash->filter))
-		return 1;
-	if (crash->dontdump)
-		madvise(crash->dontdump, page_size, MADV_DONTDUMP);
-	abort();
+	return !madvise(page, page_size, MADV_DONTDUMP);
 }
 
 /* Return: whether the made page @pgoff is in the core file. */
@@ -183,33 +157,26 @@ static bool core_has_page(size_t pgoff)
 TEST_F(inspect, core_dump)
 {
 	size_t pgoff = self->dev.nr_pages - 2;
-	struct crash crash = { .filter = "0xff" };
-	char pattern[256];
+	struct core_dump dump = { .filter = "0xff" };
 
+	if (access(CORE_PATTERN, W_OK))
+		SKIP(return, "needs " CORE_PATTERN);
 	make_page(self->p, pgoff, 1);
 	make_page(self->p + page_size, pgoff + 1, 1);
-	if (read_file(CORE_PATTERN, pattern, sizeof(pattern)) ||
-	    write_file(CORE_PATTERN, CORE))
-		SKIP(return, "needs " CORE_PATTERN);
-	write_file("/proc/sys/kernel/core_uses_pid", "0");
-	EXPECT_EQ(128 + SIGABRT, in_child(child_crashes, &crash));
+	EXPECT_TRUE(dump_core(CORE, &dump));
 	EXPECT_TRUE(core_has_page(pgoff));
 	EXPECT_TRUE(core_has_page(pgoff + 1));
-	unlink(CORE);
-	crash.dontdump = self->p;
-	EXPECT_EQ(128 + SIGABRT, in_child(child_crashes, &crash));
+	dump.prepare = leave_out;
+	dump.arg = self->p;
+	EXPECT_TRUE(dump_core(CORE, &dump));
 	EXPECT_FALSE(core_has_page(pgoff));
 	EXPECT_TRUE(core_has_page(pgoff + 1));
-	unlink(CORE);
-	crash.filter = "0x07";
-	EXPECT_EQ(128 + SIGABRT, in_child(child_crashes, &crash));
+	dump.filter = "0x07";
+	EXPECT_TRUE(dump_core(CORE, &dump));
 	EXPECT_FALSE(core_has_page(pgoff + 1));
 	unlink(CORE);
-	EXPECT_EQ(0, write_file(CORE_PATTERN, pattern));
 }
 
-#define CGROUPS	"/tmp/mmapdemo-cgroup"
-#define CGROUP	CGROUPS "/small"
 /* Pages: twice the 4 MB that the group may have. */
 #define MANY	((size_t)(8 << 20) / page_size)
 
@@ -223,33 +190,10 @@ static int child_fills_cgroup(void *arg)
 	struct cgroup_work *work = arg;
 	char *p = mmap(NULL, MANY * page_size, PROT_READ | PROT_WRITE,
 		       work->flags, work->fd, 0);
-	char pid[32];
 
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	if (p == MAP_FAILED || write_file(CGROUP "/cgroup.procs", pid))
+	if (p == MAP_FAILED || !cgroup_join())
 		return 1;
 	return touch_pages(p, MANY, 1).sig;
-}
-
-/* Return: what is missing; NULL: there is a group with 4 MB of memory. */
-static const char *make_cgroup(void)
-{
-	mkdir(CGROUPS, 0700);
-	if (mount("none", CGROUPS, "cgroup2", 0, NULL))
-		return "cgroup2";
-	if (write_file(CGROUPS "/cgroup.subtree_control", "+memory") ||
-	    mkdir(CGROUP, 0700) ||
-	    write_file(CGROUP "/memory.max", "4194304"))
-		return "a cgroup2 with the memory controller";
-	write_file(CGROUP "/memory.swap.max", "0");
-	return NULL;
-}
-
-static void remove_cgroup(void)
-{
-	rmdir(CGROUP);
-	umount(CGROUPS);
-	rmdir(CGROUPS);
 }
 
 /*
@@ -259,10 +203,10 @@ static void remove_cgroup(void)
 TEST_F(inspect, memory_cgroup)
 {
 	struct cgroup_work work = { self->fd, MAP_SHARED };
-	const char *missing = make_cgroup();
+	const char *missing = cgroup_make("4194304");
 
 	if (missing) {
-		remove_cgroup();
+		cgroup_remove();
 		SKIP(return, "needs %s", missing);
 	}
 	EXPECT_EQ(0, in_child(child_fills_cgroup, &work));
@@ -270,7 +214,7 @@ TEST_F(inspect, memory_cgroup)
 		  pool_read("stored"));
 	work.flags = MAP_PRIVATE;
 	EXPECT_EQ(128 + SIGKILL, in_child(child_fills_cgroup, &work));
-	remove_cgroup();
+	cgroup_remove();
 }
 
 FIXTURE(inspect_gdb) {

@@ -8,11 +8,10 @@
  * The ids (Q01, ...) name the branches of mmap that a test proves.
  * Needs: see mmapdemo_test.h.
  */
-#include "advice.h"
-#include "machine.h"
-#include "map_limit.h"
-#include "limit_util.h"
-#include "vma_info.h"
+#include "mmapdemo_test.h"
+#include "resource_limits.h"
+#include "proc.h"
+#include "syscalls.h"
 
 #include <linux/prctl.h>
 #include <sys/prctl.h>

@@ -9,11 +9,10 @@
  * Needs: CONFIG_MEMORY_FAILURE and mseal where a test says so; see
  * mmapdemo_test.h.
  */
-#include "advice.h"
-#include "page_info.h"
-#include "limit_util.h"
-#include "seal.h"
-#include "vma_info.h"
+#include "mmapdemo_test.h"
+#include "resource_limits.h"
+#include "proc.h"
+#include "syscalls.h"
 
 #define NR	4
 
@@ -41,12 +40,6 @@ FIXTURE_TEARDOWN(madvise_pages)
 	device_teardown(_metadata, &self->dev);
 }
 
-static long all_faults(void)
-{
-	return stat_read("fault_read") + stat_read("fault_write") +
-	       stat_read("fault_cow") + stat_read("map_pages");
-}
-
 /* The mapping stays, as the driver sees it; pages fault in again, as made. */
 TEST_F(madvise_pages, Q04_dontneed_closes_nothing)
 {
@@ -59,9 +52,9 @@ TEST_F(madvise_pages, Q04_dontneed_closes_nothing)
 	EXPECT_EQ(1, count_vmas(self->p, NR));
 	EXPECT_EQ(0, count_mapped(middle, 2));
 	EXPECT_EQ(2, count_mapped(self->p, NR));
-	faults = all_faults();
+	faults = faults_served();
 	read_pages(middle, 1);
-	EXPECT_EQ(faults + 1, all_faults());
+	EXPECT_EQ(faults + 1, faults_served());
 	EXPECT_EQ(-1, bad_page(self->p, 0, NR, 0));
 	EXPECT_EQ(NR, pool_read("dirty"));
 	EXPECT_EQ(discarded, stat_read("discarded"));
@@ -135,14 +128,14 @@ TEST_F(madvise_pages, Q12_cold_and_pageout)
 	size_t i;
 
 	ASSERT_EQ(0, fsync(self->fd));
-	faults = all_faults();
+	faults = faults_served();
 	for (i = 0; i < ARRAY_SIZE(advice); i++) {
 		EXPECT_EQ(0, advise(self->p, self->len, advice[i]));
 		EXPECT_EQ(NR, count_mapped(self->p, NR));
 		EXPECT_TRUE(all_stored(self->fd, self->p));
 		EXPECT_EQ(-1, bad_page(self->p, 0, NR, 0));
 	}
-	EXPECT_EQ(faults, all_faults());
+	EXPECT_EQ(faults, faults_served());
 	/* mincore sees what is stored, not only what is mapped. */
 	ASSERT_EQ(0, advise(self->p, self->len, MADV_DONTNEED));
 	EXPECT_EQ(0, advise(self->p, self->len, MADV_PAGEOUT));
@@ -165,13 +158,13 @@ TEST_F(madvise_pages, Q13_populate_without_permission)
 	char *none = map(_metadata, self->fd, PROT_NONE, MAP_SHARED, 0, NR);
 	char *readonly = map(_metadata, self->fd, PROT_READ, MAP_SHARED, 0, NR);
 	char *private = map(_metadata, self->fd, PROT_READ, MAP_PRIVATE, 0, NR);
-	long faults = all_faults();
+	long faults = faults_served();
 
 	EXPECT_EQ(EINVAL, advise(none, self->len, MADV_POPULATE_READ));
 	EXPECT_EQ(EINVAL, advise(none, self->len, MADV_POPULATE_WRITE));
 	EXPECT_EQ(EINVAL, advise(readonly, self->len, MADV_POPULATE_WRITE));
 	EXPECT_EQ(EINVAL, advise(private, self->len, MADV_POPULATE_WRITE));
-	EXPECT_EQ(faults, all_faults());
+	EXPECT_EQ(faults, faults_served());
 	EXPECT_EQ(0, advise(readonly, self->len, MADV_POPULATE_READ));
 	EXPECT_EQ(NR, count_mapped(readonly, NR));
 }

@@ -9,7 +9,7 @@
  * Needs: see mmapdemo_test.h.
  */
 #include "mmapdemo_test.h"
-#include "vma_info.h"
+#include "proc.h"
 
 DEVICE_FIXTURE(mapping)
 

@@ -11,8 +11,8 @@
  */
 #include "mmapdemo_test.h"
 #include "ftrace.h"
-#include "limit_util.h"
-#include "vma_info.h"
+#include "resource_limits.h"
+#include "proc.h"
 
 #define NR		8
 #define REFCNT		"/sys/module/mmapdemo/refcnt"
@@ -20,7 +20,7 @@
 FIXTURE(merge_split) {
 	struct device dev;
 	int fd;
-	long mmap, open, close;
+	struct counters seen;	/* at the last look */
 };
 
 FAULT_MODES(merge_split);
@@ -30,9 +30,7 @@ FIXTURE_SETUP(merge_split)
 	device_setup(_metadata, &self->dev, variant->insert);
 	self->fd = self->dev.fd;
 	ASSERT_TRUE(fill(self->fd, 0, 2 * NR, 0));
-	self->mmap = stat_read("mmap");
-	self->open = stat_read("vma_open");
-	self->close = stat_read("vma_close");
+	counters_start(&self->seen);
 }
 
 FIXTURE_TEARDOWN(merge_split)
@@ -41,14 +39,9 @@ FIXTURE_TEARDOWN(merge_split)
 }
 
 /* How often each ran since the last look. */
-#define EXPECT_CALLS(mmap_, open_, close_) do {				\
-	EXPECT_EQ(self->mmap + (mmap_), stat_read("mmap"));		\
-	EXPECT_EQ(self->open + (open_), stat_read("vma_open"));		\
-	EXPECT_EQ(self->close + (close_), stat_read("vma_close"));	\
-	self->mmap = stat_read("mmap");					\
-	self->open = stat_read("vma_open");				\
-	self->close = stat_read("vma_close");				\
-} while (0)
+#define EXPECT_CALLS(mapped, opened, closed)				\
+	EXPECT_COUNTED_ANEW(&self->seen, { "mmap", mapped },		\
+			    { "vma_open", opened }, { "vma_close", closed })
 
 /*
  * D01, D02: the second of two neighbours joins the first, and the driver hears
@@ -186,15 +179,15 @@ TEST_F(merge_split, D06_split_at_an_end)
 /* Return: 0, or the errno of @cut with at most @limit VMAs allowed. */
 static int cut_with_limit(const struct cut *c, char *p, size_t len, int limit)
 {
-	char old[32], text[32];
+	struct setting max;
+	char text[32];
 	int error;
 
 	snprintf(text, sizeof(text), "%d", limit);
-	if (read_file(MAX_MAP_COUNT, old, sizeof(old)) ||
-	    write_file(MAX_MAP_COUNT, text))
+	if (!setting_change(&max, MAX_MAP_COUNT, text))
 		return -1;
 	error = c->cut(p, len) ? errno : 0;
-	return write_file(MAX_MAP_COUNT, old) ? -1 : error;
+	return setting_restore(&max) ? error : -1;
 }
 
 /*

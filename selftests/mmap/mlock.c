@@ -9,9 +9,8 @@
  * Needs: see mmapdemo_test.h.
  */
 #include "mmapdemo_test.h"
-#include "machine.h"
-#include "limit_util.h"
-#include "vma_info.h"
+#include "resource_limits.h"
+#include "proc.h"
 
 #define NR	8
 

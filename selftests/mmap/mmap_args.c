@@ -8,10 +8,9 @@
  * The ids (A01, A13, ...) name the branches of mmap that a test proves.
  * Needs: see mmapdemo_test.h; for 32 bits x86_64 and CONFIG_IA32_EMULATION.
  */
-#include "caller.h"
-#include "machine.h"
-#include "mmap_call.h"
-#include "vma_info.h"
+#include "mmapdemo_test.h"
+#include "proc.h"
+#include "syscalls.h"
 
 #include <limits.h>
 

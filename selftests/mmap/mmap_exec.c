@@ -9,9 +9,8 @@
  * Needs: see mmapdemo_test.h; to mount a tmpfs.
  */
 #include "mmapdemo_test.h"
-#include "code.h"
-#include "mmap_call.h"
-#include "vma_info.h"
+#include "proc.h"
+#include "syscalls.h"
 
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -35,8 +34,8 @@ FAULT_MODES(mmap_exec);
 FIXTURE_SETUP(mmap_exec)
 {
 	device_setup(_metadata, &self->dev, variant->insert);
-	self->exec = open_node(0);
-	self->noexec = open_node(MS_NOEXEC);
+	self->exec = open_on_mount(0);
+	self->noexec = open_on_mount(MS_NOEXEC);
 	ASSERT_LE(0, self->exec);
 	ASSERT_LE(0, self->noexec);
 }

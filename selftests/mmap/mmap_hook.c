@@ -8,7 +8,7 @@
  * Needs: see mmapdemo_test.h.
  */
 #include "mmapdemo_test.h"
-#include "vma_info.h"
+#include "proc.h"
 
 #define FAULT_MODE	PARAMETERS "fault_mode"
 

@@ -9,9 +9,9 @@
  * Needs: see mmapdemo_test.h; sysctls of vm, which are set back.
  */
 #include "mmapdemo_test.h"
-#include "attempt.h"
-#include "mmap_call.h"
-#include "vma_info.h"
+#include "resource_limits.h"
+#include "proc.h"
+#include "syscalls.h"
 
 #define RW	(PROT_READ | PROT_WRITE)
 

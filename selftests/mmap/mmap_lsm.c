@@ -9,7 +9,7 @@
  */
 #include "mmapdemo_test.h"
 #include "lsm.h"
-#include "mmap_call.h"
+#include "syscalls.h"
 
 DEVICE_FIXTURE(mmap_lsm)
 

@@ -9,10 +9,9 @@
  * Needs: see mmapdemo_test.h; sysctls of vm, which are set back.
  */
 #include "mmapdemo_test.h"
-#include "limit_util.h"
-#include "machine.h"
-#include "mmap_call.h"
-#include "vma_info.h"
+#include "resource_limits.h"
+#include "proc.h"
+#include "syscalls.h"
 
 /* Newer than some libc. */
 #ifndef MAP_ABOVE4G

@@ -11,8 +11,8 @@
  */
 #include "mmapdemo_test.h"
 #include "ftrace.h"
-#include "seal.h"
-#include "vma_info.h"
+#include "proc.h"
+#include "syscalls.h"
 
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
@@ -45,14 +45,12 @@ TEST_F(mmap_region, A31_populate)
 	p = map(_metadata, self->fd, RW, MAP_PRIVATE | MAP_POPULATE, end - 4, 8);
 	EXPECT_EQ(4, count_mapped(p, 8));
 	map(_metadata, self->fd, RW, MAP_SHARED | MAP_POPULATE, end, 8);
-	faults = stat_read("fault_read") + stat_read("fault_write") +
-		 stat_read("map_pages");
+	faults = faults_served();
 	p = map(_metadata, self->fd, RW,
 		MAP_SHARED | MAP_POPULATE | MAP_NONBLOCK, end - 4, 4);
 	EXPECT_EQ(0, count_mapped(p, 4));
 	map(_metadata, self->fd, PROT_NONE, MAP_SHARED | MAP_POPULATE, 0, 4);
-	EXPECT_EQ(faults, stat_read("fault_read") + stat_read("fault_write") +
-			  stat_read("map_pages"));
+	EXPECT_EQ(faults, faults_served());
 	EXPECT_EQ(4, pool_read("stored"));
 }
 

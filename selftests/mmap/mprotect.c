@@ -10,9 +10,9 @@
  * test says so.
  */
 #include "mmapdemo_test.h"
-#include "attempt.h"
-#include "exec_node.h"
-#include "vma_info.h"
+#include "resource_limits.h"
+#include "proc.h"
+#include "syscalls.h"
 
 #define NR	8
 #define RW	(PROT_READ | PROT_WRITE)
@@ -117,8 +117,8 @@ TEST_F(mprotect, N04_write_to_a_readonly_open)
 /* N04: what noexec forbids to mmap, no mprotect brings back. */
 TEST_F(mprotect, N04_exec_after_noexec)
 {
-	int noexec = open_on_mount(self->fd, MS_NOEXEC);
-	int exec = open_on_mount(self->fd, 0);
+	int noexec = open_on_mount(MS_NOEXEC);
+	int exec = open_on_mount(0);
 	char *p;
 
 	ASSERT_LE(0, noexec);
@@ -215,13 +215,6 @@ TEST_F(mprotect, N11_locked_copies_at_once)
 	EXPECT_EQ(0, munlock(p, NR * page_size));
 }
 
-/* The faults that the device has served, of whatever kind. */
-static long count_faults(void)
-{
-	return stat_read("fault_read") + stat_read("fault_write") +
-	       stat_read("fault_cow") + stat_read("map_pages");
-}
-
 /* N12: a store that is refused never reaches the device, and does not stick. */
 TEST_F(mprotect, N12_refused_store_changes_nothing)
 {
@@ -231,7 +224,7 @@ TEST_F(mprotect, N12_refused_store_changes_nothing)
 	ASSERT_TRUE(fill(self->fd, 0, NR, 0));
 	ASSERT_EQ(0, fsync(self->fd));
 	EXPECT_EQ(-1, bad_page(p, 0, NR, 0));
-	faults = count_faults();
+	faults = faults_served();
 	mkwrite = stat_read("mkwrite");
 	ASSERT_EQ(0, mprotect(p, NR * page_size, PROT_READ));
 	EXPECT_TRAP(p + 3, 7, SIGSEGV, SEGV_ACCERR, p + 3);
@@ -242,7 +235,7 @@ TEST_F(mprotect, N12_refused_store_changes_nothing)
 	EXPECT_TRUE(can_write(p, 7));
 	EXPECT_EQ(mkwrite + 1, stat_read("mkwrite"));
 	EXPECT_EQ(1, pool_read("dirty"));
-	EXPECT_EQ(faults, count_faults());
+	EXPECT_EQ(faults, faults_served());
 }
 
 /* N13: the page table stays as it was, and the device hears of nothing. */
@@ -254,7 +247,7 @@ TEST_F(mprotect, N13_no_fault_after_none)
 	ASSERT_TRUE(fill(self->fd, 0, NR, 0));
 	EXPECT_EQ(-1, bad_page(p, 0, NR, 0));
 	write_pages(p, 1, 7);
-	faults = count_faults();
+	faults = faults_served();
 	mkwrite = stat_read("mkwrite");
 	ASSERT_EQ(0, mprotect(p, NR * page_size, PROT_NONE));
 	EXPECT_TRAP(p, -1, SIGSEGV, SEGV_ACCERR, p);
@@ -262,7 +255,7 @@ TEST_F(mprotect, N13_no_fault_after_none)
 	ASSERT_EQ(0, mprotect(p, NR * page_size, PROT_READ));
 	EXPECT_EQ(7, p[0]);
 	EXPECT_EQ(-1, bad_page(p + page_size, 1, NR - 1, 0));
-	EXPECT_EQ(faults, count_faults());
+	EXPECT_EQ(faults, faults_served());
 	EXPECT_EQ(mkwrite, stat_read("mkwrite"));
 }
 

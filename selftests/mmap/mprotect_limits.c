@@ -10,10 +10,9 @@
  * vm.overcommit_memory for the length of a call.
  */
 #include "mmapdemo_test.h"
-#include "attempt.h"
-#include "exec_node.h"
-#include "map_limit.h"
-#include "vma_info.h"
+#include "resource_limits.h"
+#include "proc.h"
+#include "syscalls.h"
 
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -55,7 +54,7 @@ TEST_F(mprotect_limits, N05_refuse_exec_gain)
 	struct refusal *r = results_alloc(sizeof(*r));
 	bool none = kernel_before(6, 3);
 
-	r->fd = open_on_mount(self->fd, 0);
+	r->fd = open_on_mount(0);
 	ASSERT_LE(0, r->fd);
 	EXPECT_EQ(0, in_child(child_gains_exec, r));
 	EXPECT_EQ(none ? EINVAL : 0, r->set);

@@ -10,7 +10,7 @@
  * Needs: see mmapdemo_test.h.
  */
 #include "mmapdemo_test.h"
-#include "vma_info.h"
+#include "proc.h"
 
 #define NR	8
 #define LEN	(NR * page_size)
@@ -19,41 +19,28 @@ FIXTURE(mremap) {
 	struct device dev;
 	int fd;
 	char *p;		/* the device's first NR pages, as made */
-	long mmap, open, close;	/* counters, as EXPECT_VMAS left them */
-	long faults, mkwrite;
+	struct counters vmas;	/* when EXPECT_VMAS looked last */
+	struct counters mkwrites;	/* when EXPECT_FAULTS did */
+	long faults;
 };
 
 FAULT_MODES(mremap);
 
-/* The faults that the device has served, of whatever kind. */
-static long count_faults(void)
-{
-	return stat_read("fault_read") + stat_read("fault_write") +
-	       stat_read("fault_cow") + stat_read("map_pages");
-}
-
 /* What the driver heard since the last look. */
-#define EXPECT_VMAS(opened, closed) do {				\
-	EXPECT_EQ(self->mmap, stat_read("mmap"));			\
-	EXPECT_EQ(self->open + (opened), stat_read("vma_open"));	\
-	EXPECT_EQ(self->close + (closed), stat_read("vma_close"));	\
-	self->open = stat_read("vma_open");				\
-	self->close = stat_read("vma_close");				\
-} while (0)
+#define EXPECT_VMAS(opened, closed)					\
+	EXPECT_COUNTED_ANEW(&self->vmas, { "mmap", 0 },			\
+			    { "vma_open", opened }, { "vma_close", closed })
 
-#define EXPECT_FAULTS(faults_, mkwrite_) do {				\
-	EXPECT_EQ(self->faults + (faults_), count_faults());		\
-	EXPECT_EQ(self->mkwrite + (mkwrite_), stat_read("mkwrite"));	\
-	self->faults = count_faults();					\
-	self->mkwrite = stat_read("mkwrite");				\
+#define EXPECT_FAULTS(faults_, mkwrite) do {				\
+	EXPECT_EQ(self->faults + (faults_), faults_served());		\
+	EXPECT_COUNTED_ANEW(&self->mkwrites, { "mkwrite", mkwrite });	\
+	self->faults = faults_served();					\
 } while (0)
 
 #define RESET_COUNTERS() do {						\
-	self->mmap = stat_read("mmap");					\
-	self->open = stat_read("vma_open");				\
-	self->close = stat_read("vma_close");				\
-	self->faults = count_faults();					\
-	self->mkwrite = stat_read("mkwrite");				\
+	counters_start(&self->vmas);					\
+	counters_start(&self->mkwrites);				\
+	self->faults = faults_served();					\
 } while (0)
 
 FIXTURE_SETUP(mremap)
@@ -278,8 +265,8 @@ TEST_F(mremap, O16_dontunmap)
 	EXPECT_EQ(-1, bad_page(self->p + page_size, 1, NR - 1, 0));
 	self->p[0] = 9;
 	EXPECT_EQ(9, q[0]);
-	EXPECT_LT(self->faults, count_faults());
-	EXPECT_EQ(self->mkwrite + 1, stat_read("mkwrite"));
+	EXPECT_LT(self->faults, faults_served());
+	EXPECT_EQ(1, counted(&self->mkwrites, "mkwrite"));
 }
 
 /* O16: private copies go with the new mapping, the old one has none left. */

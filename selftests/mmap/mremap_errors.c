@@ -8,9 +8,9 @@
  * Needs: see mmapdemo_test.h; one test userfaultfd.
  */
 #include "mmapdemo_test.h"
-#include "attempt.h"
-#include "machine.h"
-#include "vma_info.h"
+#include "resource_limits.h"
+#include "proc.h"
+#include "syscalls.h"
 
 #include <linux/userfaultfd.h>
 
@@ -23,7 +23,7 @@ FIXTURE(mremap_errors) {
 	int fd;
 	char *p;		/* the device's first NR pages, as made */
 	char *to;		/* as many behind them, read-only, elsewhere */
-	long mmap, open, close, mkwrite;
+	struct counters before;
 };
 
 FAULT_MODES(mremap_errors);
@@ -42,10 +42,7 @@ FIXTURE_SETUP(mremap_errors)
 				 MAP_SHARED | MAP_FIXED, self->fd, LEN));
 	read_pages(self->p, NR);
 	read_pages(self->to, NR);
-	self->mmap = stat_read("mmap");
-	self->open = stat_read("vma_open");
-	self->close = stat_read("vma_close");
-	self->mkwrite = stat_read("mkwrite");
+	counters_start(&self->before);
 }
 
 FIXTURE_TEARDOWN(mremap_errors)
@@ -61,10 +58,8 @@ FIXTURE_TEARDOWN(mremap_errors)
 	EXPECT_EQ(NR, count_mapped(self->to, NR));			\
 	EXPECT_EQ(-1, bad_page(self->p, 0, NR, 0));			\
 	EXPECT_EQ(-1, bad_page(self->to, NR, NR, 0));			\
-	EXPECT_EQ(self->mmap, stat_read("mmap"));			\
-	EXPECT_EQ(self->open, stat_read("vma_open"));			\
-	EXPECT_EQ(self->close, stat_read("vma_close"));			\
-	EXPECT_EQ(self->mkwrite, stat_read("mkwrite"));			\
+	EXPECT_COUNTED(&self->before, { "mmap", 0 }, { "vma_open", 0 },	\
+		       { "vma_close", 0 }, { "mkwrite", 0 });		\
 } while (0)
 
 struct remap {
@@ -160,7 +155,7 @@ TEST_F(mremap_errors, O04_second_mapping)
 		{ self->p, 0, LEN, 0, NULL, ENOMEM },
 	};
 
-	self->mmap = stat_read("mmap");
+	counters_start(&self->before);
 	EXPECT_REFUSED(c);
 	EXPECT_EQ(1, count_vmas(private, NR));
 }
@@ -216,7 +211,7 @@ TEST_F(mremap_errors, O18_destination)
 	}
 	EXPECT_EQ(EFAULT, remap_error(c));
 	EXPECT_TRAP(self->to, -1, SIGSEGV, SEGV_MAPERR, self->to);
-	EXPECT_EQ(self->close + 1, stat_read("vma_close"));
+	EXPECT_EQ(1, counted(&self->before, "vma_close"));
 	EXPECT_EQ(1, count_vmas(self->p, NR));
 	EXPECT_EQ(NR, count_mapped(self->p, NR));
 	EXPECT_EQ(-1, bad_page(self->p, 0, NR, 0));

@@ -10,9 +10,9 @@
  * vm.overcommit_memory for the length of a call.
  */
 #include "mmapdemo_test.h"
-#include "attempt.h"
-#include "map_limit.h"
-#include "vma_info.h"
+#include "resource_limits.h"
+#include "proc.h"
+#include "syscalls.h"
 
 #include <sys/resource.h>
 

@@ -8,9 +8,9 @@
  * The ids (U01, ...) name the branches of mmap that a test proves.
  * Needs: see mmapdemo_test.h; Linux 6.10 but for U03.
  */
-#include "caller.h"
-#include "machine.h"
+#include "mmapdemo_test.h"
 #include "mseal_util.h"
+#include "syscalls.h"
 
 DEVICE_FIXTURE(mseal)
 

@@ -8,8 +8,9 @@
  * The ids (U02, ...) name the branches of mmap that a test proves.
  * Needs: see mmapdemo_test.h; mseal(2), Linux 6.10.
  */
+#include "mmapdemo_test.h"
 #include "mseal_util.h"
-#include "race_util.h"
+#include "race.h"
 
 DEVICE_FIXTURE(mseal_use)
 

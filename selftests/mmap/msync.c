@@ -8,8 +8,7 @@
  * The ids (P01, ...) name the branches of mmap that a test proves.
  * Needs: see mmapdemo_test.h.
  */
-#include "ioctls.h"
-#include "machine.h"
+#include "mmapdemo_test.h"
 
 #define NR	8
 
@@ -17,7 +16,7 @@ FIXTURE(msync) {
 	struct device dev;
 	int fd;
 	char *p;		/* NR pages of the device, shared and dirty */
-	long cleaned;
+	struct counters before;
 };
 
 FAULT_MODES(msync);
@@ -28,7 +27,7 @@ FIXTURE_SETUP(msync)
 	self->fd = self->dev.fd;
 	self->p = map_shared(_metadata, self->fd, 0, NR);
 	write_pages(self->p, NR, 1);
-	self->cleaned = stat_read("cleaned");
+	counters_start(&self->before);
 }
 
 FIXTURE_TEARDOWN(msync)
@@ -38,7 +37,7 @@ FIXTURE_TEARDOWN(msync)
 
 /* How many pages the driver cleaned, and which are still dirty. */
 #define EXPECT_SYNCED(nr, dirty) do {				\
-	EXPECT_EQ(self->cleaned + (nr), stat_read("cleaned"));	\
+	EXPECT_COUNTED(&self->before, { "cleaned", nr });	\
 	EXPECT_EQ(dirty, log_bits(self->fd, 0));		\
 } while (0)
 

@@ -9,12 +9,9 @@
  * Needs: mseal for what a test says of sealed mappings; see mmapdemo_test.h.
  */
 #include "mmapdemo_test.h"
-#include "exec_node.h"
-#include "machine.h"
-#include "map_limit.h"
-#include "page_info.h"
-#include "seal.h"
-#include "vma_info.h"
+#include "resource_limits.h"
+#include "proc.h"
+#include "syscalls.h"
 
 #include <sched.h>
 #include <sys/syscall.h>
@@ -233,7 +230,7 @@ TEST_F(munmap, T03_reused_pages_forget)
  */
 TEST_F(munmap, T03_reused_code_is_forgotten)
 {
-	int fd = open_on_mount(self->fd, 0);
+	int fd = open_on_mount(0);
 	char *p = map(_metadata, fd, PROT_READ | PROT_EXEC, MAP_SHARED, 0, 1);
 	__u64 pfn;
 

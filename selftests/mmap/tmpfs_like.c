@@ -12,9 +12,7 @@
  * Needs: see mmapdemo_test.h.
  */
 #include "mmapdemo_test.h"
-#include "machine.h"
-#include "race_util.h"
-#include "vma_info.h"
+#include "race.h"
 
 #include "tmpfs_like_util.h"
 

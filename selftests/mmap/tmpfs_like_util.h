@@ -6,6 +6,8 @@
 #ifndef MMAPDEMO_TMPFS_LIKE_UTIL_H
 #define MMAPDEMO_TMPFS_LIKE_UTIL_H
 
+#include "mmapdemo_test.h"
+
 #define ARENA	48	/* pages; nothing else is mapped as far again behind */
 
 struct side {

@@ -10,30 +10,28 @@
  * Needs: see reload.h.
  */
 #include "mmapdemo_test.h"
-#include "machine.h"
 #include "reload.h"
 
 #define NR	4
 
 FIXTURE(lifetime) {
 	struct device dev;
+	char old[sizeof(old_parameters)];
 };
 
 FAULT_MODES(lifetime);
 
 FIXTURE_SETUP(lifetime)
 {
+	reload_setup(_metadata);
+	memcpy(self->old, old_parameters, sizeof(self->old));
 	device_setup(_metadata, &self->dev, variant->insert);
 }
 
-FIXTURE_TEARDOWN(lifetime)
+/* The old mode is among the parameters. */
+FIXTURE_TEARDOWN_PARENT(lifetime)
 {
-	/* A test that failed has left it loaded, with its own parameters. */
-	unload();
-	/* The old mode is among the parameters. */
-	EXPECT_EQ(0, load(old_parameters))
-		TH_LOG("insmod mmapdemo %s: %s", old_parameters,
-		       strerror(errno));
+	reload_teardown(_metadata, self->old);
 }
 
 /* Whoever opens the device afterwards meets a new module, and new pages. */

@@ -9,9 +9,7 @@
  * Needs: see reload.h; /dev/kmsg.
  */
 #include "mmapdemo_test.h"
-#include "machine.h"
 #include "reload.h"
-#include "vma_info.h"
 
 #define MULTIPLE	"a multiple of the page size"
 #define POWER		"a power of 2"
@@ -22,13 +20,12 @@
 /* The module's own lines in the kernel log. */
 static int kmsg = -1;
 
-static void __attribute__((constructor)) open_kernel_log(void)
+static void params_setup(struct __test_metadata *_metadata)
 {
+	reload_setup(_metadata);
 	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (kmsg < 0) {
-		ksft_print_header();
-		ksft_exit_skip("needs /dev/kmsg\n");
-	}
+	if (kmsg < 0)
+		SKIP_TEST("needs /dev/kmsg");
 }
 
 static void log_skip(void)
@@ -87,6 +84,7 @@ static void expect_one_line(struct __test_metadata *_metadata,
 /* A value that no parameter of its kind takes. */
 FIXTURE(refused) {
 	char parameter[128];
+	char old[sizeof(old_parameters)];
 };
 
 FIXTURE_VARIANT(refused) {
@@ -123,12 +121,15 @@ FIXTURE_VARIANT_ADD(refused, mmap_hook_both) { REFUSED("mmap_hook", "mmap,mmap_p
 
 FIXTURE_SETUP(refused)
 {
+	params_setup(_metadata);
+	memcpy(self->old, old_parameters, sizeof(self->old));
 	snprintf(self->parameter, sizeof(self->parameter), "%s=%s",
 		 variant->name, variant->value);
 }
 
-FIXTURE_TEARDOWN(refused)
+FIXTURE_TEARDOWN_PARENT(refused)
 {
+	reload_teardown(_metadata, self->old);
 }
 
 TEST_F(refused, by_insmod)
@@ -139,7 +140,6 @@ TEST_F(refused, by_insmod)
 	expect_one_line(_metadata, variant->name, variant->value,
 			variant->must);
 	EXPECT_EQ(NULL, left_behind());
-	ASSERT_EQ(0, load(old_parameters));
 }
 
 /* The others are for insmod alone. */
@@ -169,6 +169,7 @@ TEST_F(refused, at_run_time)
 /* A value that is taken, and how it reads then. */
 FIXTURE(taken) {
 	char parameter[128], path[128];
+	char old[sizeof(old_parameters)];
 };
 
 FIXTURE_VARIANT(taken) {
@@ -189,16 +190,17 @@ FIXTURE_VARIANT_ADD(taken, fault_around_128K) { TAKEN("fault_around", "128K", "1
 
 FIXTURE_SETUP(taken)
 {
+	params_setup(_metadata);
+	memcpy(self->old, old_parameters, sizeof(self->old));
 	snprintf(self->parameter, sizeof(self->parameter), "%s=%s",
 		 variant->name, variant->value);
 	snprintf(self->path, sizeof(self->path), PARAMETERS "%s",
 		 variant->name);
 }
 
-FIXTURE_TEARDOWN(taken)
+FIXTURE_TEARDOWN_PARENT(taken)
 {
-	EXPECT_EQ(0, unload());
-	EXPECT_EQ(0, load(old_parameters));
+	reload_teardown(_metadata, self->old);
 }
 
 TEST_F(taken, by_insmod)
@@ -230,6 +232,7 @@ TEST(mmap_hook_mmap_prepare)
 	static const char hook[] = "mmap_hook", prepare[] = "mmap_prepare";
 	char value[64];
 
+	params_setup(_metadata);
 	ASSERT_EQ(0, unload());
 	log_skip();
 	if (kernel_before(7, 3)) {
@@ -251,6 +254,7 @@ TEST(size_is_limited)
 {
 	char parameter[64];
 
+	params_setup(_metadata);
 	ASSERT_EQ(0, unload());
 	log_skip();
 	snprintf(parameter, sizeof(parameter), "size=%llu",
@@ -265,11 +269,13 @@ TEST(size_is_limited)
 /* And so is the pool's cap, which was not given. */
 TEST(size_is_what_a_reader_meets)
 {
-	size_t size = 33 * page_size;
-	char *data = malloc(2 * size);
-	char parameter[64];
+	char parameter[64], *data;
+	size_t size;
 	int fd;
 
+	params_setup(_metadata);
+	size = 33 * page_size;
+	data = malloc(2 * size);
 	ASSERT_EQ(0, unload());
 	snprintf(parameter, sizeof(parameter), "size=%zuK", size / 1024);
 	ASSERT_EQ(0, load(parameter));

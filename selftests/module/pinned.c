@@ -13,7 +13,7 @@
  * Needs: see reload.h; loop devices, userfaultfd.
  */
 #include "mmapdemo_test.h"
-#include "loop_disk.h"
+#include "pin.h"
 #include "reload.h"
 
 #include <linux/userfaultfd.h>
@@ -57,13 +57,14 @@ static char *make_waiting_page(int uffd)
 
 FIXTURE_SETUP(pinned)
 {
+	reload_setup(_metadata);
 	device_setup(_metadata, &self->dev, variant->insert);
 	self->fd = self->dev.fd;
 	if (!loop_disk_open(&self->disk, NR + 1))
-		SKIP(return, "needs loop devices (CONFIG_BLK_DEV_LOOP)");
+		DEVICE_SKIP(&self->dev, "needs loop devices (CONFIG_BLK_DEV_LOOP)");
 	self->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	if (self->uffd < 0)
-		SKIP(return, "needs CONFIG_USERFAULTFD");
+		DEVICE_SKIP(&self->dev, "needs CONFIG_USERFAULTFD");
 	self->wait = make_waiting_page(self->uffd);
 	ASSERT_NE(NULL, self->wait);
 	self->from = open(DEVICE, O_RDWR);

@@ -22,6 +22,7 @@ FIXTURE(pool) {
 	int fd;
 	size_t cap;		/* in pages */
 	char *p;		/* the whole device, shared */
+	char old[sizeof(old_parameters)];
 };
 
 FAULT_MODES(pool);
@@ -30,6 +31,8 @@ FIXTURE_SETUP(pool)
 {
 	char parameters[64];
 
+	reload_setup(_metadata);
+	memcpy(self->old, old_parameters, sizeof(self->old));
 	snprintf(parameters, sizeof(parameters), "size=%zu pool_size=%zu",
 		 NR_PAGES * page_size, CAP * page_size);
 	ASSERT_EQ(0, unload())
@@ -43,16 +46,12 @@ FIXTURE_SETUP(pool)
 	ASSERT_EQ((long)self->cap, pool_read("cap"));
 }
 
-FIXTURE_TEARDOWN(pool)
+FIXTURE_TEARDOWN_PARENT(pool)
 {
+	device_reopen(_metadata, &self->dev);
 	device_teardown(_metadata, &self->dev);
-	munmap(self->p, self->dev.nr_pages * page_size);
 	EXPECT_EQ(pool_read("cached"), pool_read("held"));
-	EXPECT_EQ(0, unload())
-		TH_LOG("rmmod mmapdemo: %s", strerror(errno));
-	EXPECT_EQ(0, load(old_parameters))
-		TH_LOG("insmod mmapdemo %s: %s", old_parameters,
-		       strerror(errno));
+	reload_teardown(_metadata, self->old);
 }
 
 /* Return: how many of @nr pages can be written before the first signal. */

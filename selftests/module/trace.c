@@ -29,7 +29,7 @@ FIXTURE_SETUP(trace)
 	self->fd = self->dev.fd;
 	if (!ftrace_event("mmapdemo")) {
 		ftrace_end();
-		SKIP(return, "needs CONFIG_FTRACE and tracefs");
+		DEVICE_SKIP(&self->dev, "needs CONFIG_FTRACE and tracefs");
 	}
 }
 

@@ -10,8 +10,8 @@
  * The ids (X08, ...) name the branches of mmap that a test proves.
  * Needs: see mmapdemo_test.h; CONFIG_USERFAULTFD.
  */
-#include "ioctls.h"
-#include "race_util.h"
+#include "mmapdemo_test.h"
+#include "race.h"
 
 #include <linux/userfaultfd.h>
 #include <poll.h>

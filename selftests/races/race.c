@@ -3,37 +3,18 @@
  * Proves that faults which race lose nothing: no page against each other, no
  * write and no page-table entry against a discard or a resize. Each test runs
  * in both fault modes, against the clock where chance decides
- * (MMAPDEMO_SECONDS, see race_util.h).
+ * (MMAPDEMO_SECONDS, see race.h).
  *
  * The ids (X01, ...) name the branches of mmap that a test proves.
  * Needs: see mmapdemo_test.h; two CPUs to be worth its time.
  */
 #include "mmapdemo_test.h"
-#include "race_util.h"
+#include "race.h"
 
 #include <pthread.h>
 #include <sched.h>
 
-FIXTURE(race) {
-	struct device dev;
-	int fd;
-	long balance;
-};
-
-FAULT_MODES(race);
-
-FIXTURE_SETUP(race)
-{
-	device_setup(_metadata, &self->dev, variant->insert);
-	self->fd = self->dev.fd;
-	self->balance = vma_balance();
-}
-
-FIXTURE_TEARDOWN(race)
-{
-	check_invariants(_metadata, &self->dev, self->balance);
-	device_teardown(_metadata, &self->dev);
-}
+RACE_FIXTURE(race)
 
 #define FRESH	64
 #define RACERS	4

@@ -2,37 +2,18 @@
 /*
  * Proves that the dirty log misses no write, whatever cleans it meanwhile:
  * fsync, or a harvest by DIRTY_LOG. Each test runs in both fault modes, for
- * MMAPDEMO_SECONDS (see race_util.h).
+ * MMAPDEMO_SECONDS (see race.h).
  *
  * The ids (X02, ...) name the branches of mmap that a test proves.
  * Needs: see mmapdemo_test.h; two CPUs to be worth its time.
  */
 #include "mmapdemo_test.h"
-#include "race_util.h"
+#include "race.h"
 
 #include <pthread.h>
 #include <sys/uio.h>
 
-FIXTURE(race_log) {
-	struct device dev;
-	int fd;
-	long balance;
-};
-
-FAULT_MODES(race_log);
-
-FIXTURE_SETUP(race_log)
-{
-	device_setup(_metadata, &self->dev, variant->insert);
-	self->fd = self->dev.fd;
-	self->balance = vma_balance();
-}
-
-FIXTURE_TEARDOWN(race_log)
-{
-	check_invariants(_metadata, &self->dev, self->balance);
-	device_teardown(_metadata, &self->dev);
-}
+RACE_FIXTURE(race_log)
 
 #define BURST	8
 

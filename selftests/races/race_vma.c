@@ -4,38 +4,19 @@
  * away, replaced, emptied or write-protected by another thread: it is in the
  * device at once, and in the dirty log until somebody has read that. Each test
  * runs in both fault modes, against the clock (MMAPDEMO_SECONDS, see
- * race_util.h).
+ * race.h).
  *
  * The ids (X05, ...) name the branches of mmap that a test proves.
  * Needs: see mmapdemo_test.h; two CPUs to be worth its time.
  */
 #include "mmapdemo_test.h"
-#include "race_util.h"
+#include "race.h"
 
 #include <pthread.h>
 
 #define NR	8
 
-FIXTURE(race_vma) {
-	struct device dev;
-	int fd;
-	long balance;
-};
-
-FAULT_MODES(race_vma);
-
-FIXTURE_SETUP(race_vma)
-{
-	device_setup(_metadata, &self->dev, variant->insert);
-	self->fd = self->dev.fd;
-	self->balance = vma_balance();
-}
-
-FIXTURE_TEARDOWN(race_vma)
-{
-	check_invariants(_metadata, &self->dev, self->balance);
-	device_teardown(_metadata, &self->dev);
-}
+RACE_FIXTURE(race_vma)
 
 struct writer {
 	char *p;		/* the mapping that changes */

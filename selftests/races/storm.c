@@ -6,13 +6,13 @@
  *
  * Every byte that anybody writes is the tag of its page, so every byte that
  * anybody reads is 0 or that tag. Each test runs in both fault modes, for
- * MMAPDEMO_SECONDS (see race_util.h).
+ * MMAPDEMO_SECONDS (see race.h).
  *
  * The ids (X03, ...) name the branches of mmap that a test proves.
  * Needs: see mmapdemo_test.h; two CPUs to be worth its time.
  */
 #include "mmapdemo_test.h"
-#include "race_util.h"
+#include "race.h"
 
 #include <sys/stat.h>
 #include <sys/time.h>

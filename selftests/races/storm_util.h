@@ -10,6 +10,9 @@
 #include <sys/prctl.h>
 #include <sys/uio.h>
 
+#include "mmapdemo_test.h"
+#include "race.h"
+
 #define NR	24		/* pages that the storm is over */
 #define SHORT	8		/* the device never has less */
 #define NODE	"/dev/shm/mmapdemo-node"

@@ -12,6 +12,8 @@
 #include <linux/btf.h>
 #include <sys/syscall.h>
 
+#include "harness.h"
+
 #define VMLINUX_BTF	"/sys/kernel/btf/vmlinux"
 
 /* Return: all of a file, for free(), and its length; NULL: it cannot be read. */

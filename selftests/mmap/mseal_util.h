@@ -7,8 +7,8 @@
 #define MMAPDEMO_MSEAL_UTIL_H
 
 #include "mmapdemo_test.h"
-#include "seal.h"
-#include "vma_info.h"
+#include "proc.h"
+#include "syscalls.h"
 
 #define NR	8
 

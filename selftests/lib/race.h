@@ -6,8 +6,14 @@
  * MMAPDEMO_SECONDS in the environment says how long each test that chance
  * decides runs; default 1.
  */
-#ifndef MMAPDEMO_RACE_UTIL_H
-#define MMAPDEMO_RACE_UTIL_H
+#ifndef MMAPDEMO_RACE_H
+#define MMAPDEMO_RACE_H
+
+#include "counters.h"
+#include "device.h"
+#include "files.h"
+#include "harness.h"
+#include "trap.h"
 
 /* The harness's own limit, in seconds: more than anybody waits. */
 #define RACE_TIMEOUT	7200
@@ -168,4 +174,24 @@ static inline void check_invariants(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, pool_read("held"));
 }
 
-#endif /* MMAPDEMO_RACE_UTIL_H */
+/* A FIXTURE that races with the device, in both fault modes. */
+#define RACE_FIXTURE(fixture)						\
+	FIXTURE(fixture) {						\
+		struct device dev;					\
+		int fd;							\
+		long balance;						\
+	};								\
+	FAULT_MODES(fixture);						\
+	FIXTURE_SETUP(fixture)						\
+	{								\
+		device_setup(_metadata, &self->dev, variant->insert);	\
+		self->fd = self->dev.fd;				\
+		self->balance = vma_balance();				\
+	}								\
+	FIXTURE_TEARDOWN(fixture)					\
+	{								\
+		check_invariants(_metadata, &self->dev, self->balance);	\
+		device_teardown(_metadata, &self->dev);			\
+	}
+
+#endif /* MMAPDEMO_RACE_H */

@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What /proc says of the caller's VMAs, and which kernel says it. */
-#ifndef MMAPDEMO_VMA_INFO_H
-#define MMAPDEMO_VMA_INFO_H
+/* What /proc says of VMAs, and of the page behind an address; that takes root. */
+#ifndef MMAPDEMO_PROC_H
+#define MMAPDEMO_PROC_H
 
-#include <sys/utsname.h>
+#include <linux/kernel-page-flags.h>
 
-/* Whether the running kernel is older than @version.@patchlevel. */
-static inline bool kernel_before(int version, int patchlevel)
-{
-	struct utsname name;
-	int v = 0, p = 0;
+#include "device.h"
+#include "newer_uapi.h"
 
-	if (uname(&name) || sscanf(name.release, "%d.%d", &v, &p) != 2)
-		abort();
-	return v < version || (v == version && p < patchlevel);
-}
+#define KPAGEFLAGS	"/proc/kpageflags"
+
+/* KPF_... as page_flags() has it. */
+#define KPF_BIT(flag)	(1ULL << (flag))
 
 /* How many VMAs of @what begin in the @nr pages at @p. */
 static inline int count_vmas_of(const char *what, const char *p, size_t nr)
@@ -97,4 +94,59 @@ static inline bool vma_has_flag(const void *p, const char *flag)
 	       strstr(text, word);
 }
 
-#endif /* MMAPDEMO_VMA_INFO_H */
+/* The page frame that process @pid has at @p; 0: none, or not in memory. */
+static inline __u64 pfn_in(pid_t pid, const void *p)
+{
+	char path[64];
+	__u64 entry = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	fd = open(path, O_RDONLY);
+	if (pread(fd, &entry, sizeof(entry),
+		  (uintptr_t)p / page_size * sizeof(entry)) != sizeof(entry))
+		abort();
+	close(fd);
+	return entry >> 63 ? entry & ((1ULL << 55) - 1) : 0;
+}
+
+static inline __u64 pfn_of(const void *p)
+{
+	return pfn_in(getpid(), p);
+}
+
+/* The word for a page frame in a file that has one for each. */
+static inline __u64 page_word(const char *path, __u64 pfn)
+{
+	int fd = open(path, O_RDONLY);
+	__u64 word = 0;
+
+	if (!pfn || pread(fd, &word, sizeof(word), pfn * sizeof(word)) !=
+		    sizeof(word)) {
+		fprintf(stderr, "%s: nothing for page frame %llu\n", path,
+			(unsigned long long)pfn);
+		abort();
+	}
+	close(fd);
+	return word;
+}
+
+/* KPF_BIT()s of a page frame. */
+static inline __u64 page_flags(__u64 pfn)
+{
+	return page_word(KPAGEFLAGS, pfn);
+}
+
+/* Whether the page at @p has the flag, KPF_... */
+static inline bool page_has_flag(const void *p, int flag)
+{
+	return page_flags(pfn_of(p)) & KPF_BIT(flag);
+}
+
+/* In how many places it is mapped. */
+static inline long page_mapcount(const void *p)
+{
+	return page_word("/proc/kpagecount", pfn_of(p));
+}
+
+#endif /* MMAPDEMO_PROC_H */

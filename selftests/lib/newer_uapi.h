@@ -1,14 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * PAGEMAP_SCAN, and the userfaultfd feature that it takes to notice writes, also
- * where the system's headers are older than Linux 6.7.
- */
-#ifndef MMAPDEMO_PAGEMAP_SCAN_H
-#define MMAPDEMO_PAGEMAP_SCAN_H
+/* What the kernels under test know, and headers of the system may be too old for. */
+#ifndef MMAPDEMO_NEWER_UAPI_H
+#define MMAPDEMO_NEWER_UAPI_H
 
 #include <linux/const.h>
 #include <linux/fs.h>
+#include <linux/kernel-page-flags.h>
 #include <linux/userfaultfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#ifndef KPF_ARCH
+#define KPF_ARCH		38
+#endif
+#ifndef SOL_XDP
+#define SOL_XDP			283
+#endif
+#ifndef SYS_mseal
+#define SYS_mseal		462
+#endif
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE	101
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE		25
+#endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL	102
+#define MADV_GUARD_REMOVE	103
+#endif
 
 #ifndef UFFD_FEATURE_WP_ASYNC
 #define UFFD_FEATURE_WP_ASYNC	_BITULL(15)
@@ -43,4 +64,4 @@ struct pm_scan_arg {
 #define PAGE_IS_PRESENT		_BITULL(3)
 #endif
 
-#endif /* MMAPDEMO_PAGEMAP_SCAN_H */
+#endif /* MMAPDEMO_NEWER_UAPI_H */
