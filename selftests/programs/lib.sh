@@ -72,6 +72,13 @@ loaded()
 	grep -q '^mmapdemo ' /proc/modules
 }
 
+# module_parameters - those that the loaded module has, as insmod takes them; 0: it
+# was not given
+module_parameters()
+{
+	(cd /sys/module/mmapdemo/parameters && grep -Hvx 0 -- * | tr : =)
+}
+
 # Leaves a line in the kernel log, for module_lines to start after.
 log_mark()
 {

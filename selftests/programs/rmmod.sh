@@ -4,7 +4,7 @@
 # The module stays while the device is open or mapped, goes after the last
 # close, and has every page back then: also from a process that was killed.
 #
-# Output: KTAP. Needs MMAPDEMO_KO; leaves the module loaded with its defaults.
+# Output: KTAP. Needs MMAPDEMO_KO; leaves the module loaded as it was.
 . "$(dirname "$0")/lib.sh"
 
 PYTHON=/usr/bin/python3
@@ -87,6 +87,7 @@ after_kill()
 need_module_file
 plan 5
 loaded || insmod "$MMAPDEMO_KO"
+PARAMETERS=$(module_parameters)
 check "rmmod refuses while the device is open" while_open
 check "rmmod works after the last close" all_back 0
 insmod "$MMAPDEMO_KO"
@@ -94,5 +95,6 @@ check_with python3 $PYTHON "rmmod refuses while it is mapped, descriptor closed"
 check "rmmod works after the last munmap" all_back 0
 insmod "$MMAPDEMO_KO"
 check_with python3 $PYTHON "every page is back from a killed process" after_kill
-loaded || insmod "$MMAPDEMO_KO"
+# shellcheck disable=SC2086 # words
+loaded || insmod "$MMAPDEMO_KO" $PARAMETERS
 ktap_finished
