@@ -3,11 +3,15 @@
 """Says which branches of mmap the selftests have proven, and on which kernel.
 
 Usage: branches.py KSRC RESULTS OUT KERNEL...
+       branches.py --write|--check
 
 selftests/branches.md lists the branches: a line "ID what happens" each, with
-indented lines "Not proven: why" below those that no test can reach. A test
-names the entries that it proves in its own name, or in the comment above it. An
-entry is proven on a kernel when a test that names it passed there and none
+indented lines below: "Proven by: FILE: TEST, ...", or "Not proven: why" where no
+test can reach it. A test names the entries that it proves in its own name, or in
+the comment above it. --write takes the former lines from there; --check says which
+are not as --write would have them, as "selftests/branches.md: error: ..." each.
+
+An entry is proven on a kernel when a test that names it passed there and none
 failed. RESULTS/KERNEL is what guest/tests.sh left of a run on KERNEL; the
 debug kernel of a version counts for that version, too. KSRC is the kernel
 source tree that has tools/testing/kunit. The table goes to OUT (Markdown) and
@@ -15,7 +19,8 @@ to stdout, then what is not as it should be; the last line is
 "branches: N of M proven on 6.12".
 
 Exit status: 0, or 1: a test failed that names an entry, an entry is named by no
-test and has no reason, or a test names an entry that is not in the list.
+test and has no reason, or a test names an entry that is not in the list; or with
+--check a line is out of date.
 """
 
 import collections
@@ -23,10 +28,9 @@ import pathlib
 import re
 import sys
 
-# It takes KSRC from the command line as well.
-from summary import Status, cases, parse, skip_reason
-
 SELFTESTS = pathlib.Path(__file__).resolve().parents[2] / "selftests"
+LIST = SELFTESTS / "branches.md"
+SCRIPT = pathlib.Path(__file__).resolve().relative_to(SELFTESTS.parent)
 ID = re.compile(r"(?<![A-Za-z0-9])([A-X][0-9]{2})(?![0-9])")
 # "TEST_F(fixture, name)", with what the comment right above it says.
 TEST = re.compile(
@@ -55,7 +59,7 @@ class Entry:
 
 def read_list():
     entries, last = {}, None
-    for line in (SELFTESTS / "branches.md").read_text().splitlines():
+    for line in LIST.read_text().splitlines():
         match = re.match(r"([A-X][0-9]{2}) (.*)", line)
         if match:
             last = entries[match[1]] = Entry(match[2])
@@ -66,19 +70,61 @@ def read_list():
     return entries
 
 
-def read_sources():
-    """(program, "fixture.test") -> ids, for each test of the selftests."""
-    tests = {}
+def read_tests():
+    """Yields (path, fixture, test, ids) for each test of the selftests."""
     for path in sorted(SELFTESTS.glob("*/*.c")):
         for comment, name in TEST.findall(path.read_text()):
             fixture, _, test = name.rpartition(",")
             ids = set(ID.findall(comment)) | set(ID.findall(test.replace("_", " ")))
-            tests[path.stem, f"{fixture or 'global'}.{test.strip()}"] = ids
-    return tests
+            yield path, fixture or "global", test.strip(), ids
+
+
+def read_sources():
+    """(program, "fixture.test") -> ids"""
+    return {(path.stem, f"{fixture}.{test}"): ids
+            for path, fixture, test, ids in read_tests()}
+
+
+def with_tests(text):
+    """The list, with a line below each entry that says which tests name it."""
+    tests = collections.defaultdict(lambda: collections.defaultdict(list))
+    for path, _, test, ids in read_tests():
+        for i in ids:
+            tests[i][str(path.relative_to(SELFTESTS))].append(test)
+    for line in text.splitlines():
+        if line.startswith("  Proven by: "):
+            continue
+        yield line
+        match = re.match(r"([A-X][0-9]{2}) ", line)
+        if match and match[1] in tests:
+            yield "  Proven by: " + "; ".join(f"{file}: {', '.join(names)}"
+                                              for file, names in tests[match[1]].items())
+
+
+def proven_by(lines):
+    """entry -> the line that says which tests name it"""
+    entry, found = None, {}
+    for line in lines:
+        if re.match(r"[A-X][0-9]{2} ", line):
+            entry = line[:3]
+        elif line.startswith("  Proven by: "):
+            found[entry] = line.strip()
+    return found
+
+
+def stale(text):
+    """Yields what --write would change."""
+    old, new = proven_by(text.splitlines()), proven_by(with_tests(text))
+    for entry in sorted(old.keys() | new.keys()):
+        if old.get(entry) != new.get(entry):
+            yield f"{entry} should say: {new.get(entry, 'nothing of a test')}"
 
 
 def read_results(directory, tests):
     """Yields (ids, name, status, reason) for each case of a run."""
+    # It takes KSRC from the command line as well.
+    from summary import Status, cases, parse, skip_reason
+
     for path in sorted(directory.glob("results/kselftest/*")):
         for name, case in cases(parse(path), path.name):
             parts = case.name.split(".")
@@ -132,7 +178,19 @@ def problems(entries, tests, kernels, known):
             yield f"{program} {test} names {name}, which is not in branches.md"
 
 
+def update_list(check):
+    text = LIST.read_text()
+    bad = list(stale(text)) if check else []
+    for line in bad:
+        print(f"selftests/branches.md: error: {line} ({SCRIPT} --write)")
+    if not check:
+        LIST.write_text("\n".join(with_tests(text)) + "\n")
+    return bool(bad)
+
+
 def main():
+    if sys.argv[1:] in (["--write"], ["--check"]):
+        return update_list(sys.argv[1] == "--check")
     results, out = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
     names = sys.argv[4:]
     kernels = list(dict.fromkeys(version(k) for k in names))

@@ -5,7 +5,8 @@
 # and the selftests, what shellcheck and Python say of the scripts, whether the
 # patches apply, whether man can format the man page and gcc compile its
 # examples, whether the other pages' links lead somewhere, whether what users
-# meet is documented, and whether syzkaller is told the same as programs are.
+# meet is documented, whether branches.md knows the tests, and whether syzkaller
+# is told the same as programs are.
 #
 # Usage: check.sh [CHECK...]     default: all that checks() below lists
 # The tools are those of Linux 6.12, or build for it; checkpatch is taken from
@@ -32,6 +33,7 @@ checks()
 	clang|clang, W=1|[Ww]arning: |WARNING: |[Ee]rror: |ERROR: |undefined reference
 	sparse|sparse|: (warning|error): |:    (expected|got)
 	kerneldoc|kernel-doc -Wall|[Ww]arning: |[Ee]rror:
+	headers|headers, each alone|: (error|warning):
 	coccicheck|coccicheck|^[^ ]+:[0-9]+:[0-9]+-[0-9]+:
 	shellcheck|shellcheck|: (note|warning|error):
 	python|Python's compiler|: error:
@@ -39,6 +41,7 @@ checks()
 	manpage|man --warnings|(warning|error):
 	links|links in Markdown|: error:
 	documented|names users meet|: error:
+	branches|branches and their tests|: error:
 	syzkaller|what syzkaller is told|: (fatal )?error:
 	TABLE
 }
@@ -192,6 +195,13 @@ check_kerneldoc()
 		module/*.[ch] module/uapi/*.h kunit/*.[ch] 2>&1)
 }
 
+# Those of the selftests; the module's are its own build's.
+check_headers()
+{
+	make -s -k -j"$(nproc)" --no-print-directory -C "$TOP/selftests" KSRC="$SOURCE" \
+		OUTPUT="$OUT/headers" headers 2>&1 | sed 's|^[^ ]*\.h:|selftests/&|'
+}
+
 check_coccicheck()
 {
 	copy_tree "$OUT/coccicheck" Kbuild module kunit
@@ -303,6 +313,12 @@ interface()
 	sed -nE 's|^module_param[a-z_]*\(([a-z_]+),.*|\1 '"$OVERVIEW"' selftests/lib/reload.h|p' "$TOP/module/params.c"
 	sed -nE 's|^\t\[STAT_[A-Z_]+\]\t*= "(.*)",|\1 '"$OVERVIEW"'|p' "$TOP/module/stats.c"
 	sed -nE 's/^(TRACE_EVENT\(|DEFINE_EVENT\([a-z_]+, )(mmapdemo_[a-z_]+),$/\2/p' "$TOP/module/trace.h"
+}
+
+# Which test proves what, as the tests themselves say.
+check_branches()
+{
+	python3 "$TOP/scripts/run/branches.py" --check
 }
 
 # syzkaller itself is not in Debian. A name that has no value is no error to it:
