@@ -192,7 +192,10 @@ build_get()
 	DIR=$CACHE/kernels/$NAME/$(basename "$SOURCE")-$HASH
 	mkdir -p "$DIR/build"
 	build_configure >"$log" 2>&1 || die "the configuration of $NAME failed" "$(tail -n 5 "$log")"
-	build_check_configuration
+	# Kconfig drops what lacks a dependency.
+	sed -n 's/^Requested value: */dropped by Kconfig: /p' "$log" | while read -r line; do
+		say "$line"
+	done
 	with_progress "building kernel $NAME (about $OBJECTS objects)" "$log" build_progress \
 		make -C "$SOURCE" O="$DIR/build" -j"$(nproc)" "${FOR_ARCH[@]}" "${counting[@]}" \
 		"${targets[@]}"
@@ -203,27 +206,17 @@ build_get()
 	touch "$DIR/ready"
 }
 
+# merge_config.sh takes no path with a space, such as the repository's may be.
 build_configure()
 {
-	{
-		configuration
-		printf 'CONFIG_LOCALVERSION="-mmapdemo-%s"\n' "${NAME//./}"
-	} >"$DIR/fragment"
-	make -C "$SOURCE" O="$DIR/build" "${FOR_ARCH[@]}" \
-		KCONFIG_ALLCONFIG="$DIR/fragment" allnoconfig
-}
+	local names
 
-# Kconfig drops what lacks a dependency without a word. Of a symbol that two
-# fragments set, the later one counts.
-build_check_configuration()
-{
-	local line
-
-	awk '/^CONFIG_/ { split($0, word, "="); last[word[1]] = $0 }
-		/^# CONFIG_.* is not set/ { last[$2] = $0 }
-		END { for (name in last) print last[name] }' "$DIR/fragment" | while read -r line; do
-		grep -qxF "$line" "$DIR/build/.config" || say "dropped by Kconfig: $line"
-	done
+	IFS=, read -ra names <<<"$FRAGMENTS"
+	(cd "$TOP/scripts/kernels" && cp "${names[@]}" "$DIR/")
+	names+=(name.config)
+	printf 'CONFIG_LOCALVERSION="-mmapdemo-%s"\n' "${NAME//./}" >"$DIR/name.config"
+	(cd "$SOURCE" && env "${FOR_ARCH[@]}" scripts/kconfig/merge_config.sh -n -O "$DIR/build" \
+		"${names[@]/#/$DIR/}")
 }
 
 build_progress()
