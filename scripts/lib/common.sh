@@ -439,6 +439,27 @@ with_progress()
 	return $rc
 }
 
+# end_children_on_ctrl_c - which does not reach what runs in the background of a script
+end_children_on_ctrl_c()
+{
+	trap 'trap - TERM; kill 0; exit 130' INT TERM
+}
+
+# each_kernel COMMAND KERNEL... - one after the other; false when one was
+each_kernel()
+{
+	local command=$1 kernel rc=0
+
+	shift
+	end_children_on_ctrl_c
+	for kernel; do
+		# In the background, because set -e ends it there at its first failure.
+		"$command" "$kernel" &
+		wait $! || rc=1
+	done
+	return $rc
+}
+
 # wait_for PID SECONDS - true as soon as PID has ended.
 wait_for()
 {

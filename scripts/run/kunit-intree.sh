@@ -129,12 +129,5 @@ known_kernels $KERNELS
 need_numbers TIMEOUT
 need "${KERNEL_BUILD[@]}" libssl-dev:/usr/include/openssl/opensslv.h python3:python3 rsync:rsync \
 	qemu-system-x86:qemu-system-x86_64 qemu-system-data:/usr/share/qemu/qboot.rom
-# Ctrl-C does not reach what runs in the background of a script.
-trap 'trap - TERM; kill 0; exit 130' INT TERM
-rc=0
-for kernel in $KERNELS; do
-	# In the background, because set -e ends it there at its first failure.
-	check_kernel "$kernel" &
-	wait $! || rc=1
-done
-[ $rc = 0 ]
+# shellcheck disable=SC2086
+each_kernel check_kernel $KERNELS

@@ -39,12 +39,5 @@ kunit_kernel()
 known_built_kernels $KERNELS
 need_numbers TIMEOUT
 need python3:/usr/bin/python3
-# Ctrl-C does not reach what runs in the background of a script.
-trap 'trap - TERM; kill 0; exit 130' INT TERM
-rc=0
-for kernel in $KERNELS; do
-	# In the background, because set -e ends it there at its first failure.
-	kunit_kernel "$kernel" &
-	wait $! || rc=1
-done
-[ $rc = 0 ]
+# shellcheck disable=SC2086
+each_kernel kunit_kernel $KERNELS

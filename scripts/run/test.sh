@@ -103,8 +103,7 @@ kselftest_source >/dev/null
 mkdir -p "$CACHE/runs"
 REPORTS=$(mktemp -d "$CACHE/runs/test-XXXXXX")
 trap 'rm -rf "$REPORTS"' EXIT
-# Ctrl-C does not reach what runs in the background of a script.
-trap 'trap - TERM; kill 0; exit 130' INT TERM
+end_children_on_ctrl_c
 for kernel in ${SOAK:+soak} $KERNELS; do
 	while [ "$(jobs -rp | wc -l)" -ge 2 ]; do
 		wait -n || true
