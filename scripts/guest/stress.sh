@@ -12,7 +12,7 @@
 # In a round, all at once: fio, whose mmap and psync engines verify what they
 # wrote, each on a range of its own and several on one; fio that only reads and
 # writes; stress-ng on the node and, for the memory around it, beside it, once
-# more in a cgroup that swaps; what guest/stress.py has; CPU 1 that goes and
+# more in a cgroup that swaps; what victims.py has; CPU 1 that goes and
 # comes. Then all end, what had to stay is verified, and the module goes. The
 # rounds differ in fault_mode, and in a pool that is smaller than the device.
 # After the first the memory in use is measured, and compared after each other.
@@ -239,7 +239,7 @@ start_tools()
 # start_misfortune SECONDS
 start_misfortune()
 {
-	start victims nice -n -10 "$(dirname "$0")/stress.py" "$1" $DIR
+	start victims nice -n -10 "$(dirname "$0")/victims.py" "$1" $DIR
 	start_aside 5 mixed-mmap mixed mmap
 	start_aside 5 mixed-psync mixed psync
 	start_aside 0 hotplug hotplug 9<&-

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What lives dangerously in a round of guest/stress.sh.
 
-Usage: stress.py SECONDS DIRECTORY
+Usage: victims.py SECONDS DIRECTORY
 
 Workers read, write, copy, clean, discard and resize the device, next to fio and
 stress-ng. Every byte that they write is the tag of its page, so every byte that they
