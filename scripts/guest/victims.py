@@ -1,8 +1,5 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What lives dangerously in a round of guest/stress.sh.
-
-Usage: victims.py SECONDS DIRECTORY
+"""What lives dangerously in a round of stress.py. Imported, never run.
 
 Workers read, write, copy, clean, discard and resize the device, next to fio and
 stress-ng. Every byte that they write is the tag of its page, so every byte that they
@@ -11,9 +8,7 @@ so is fio; a process that has the device mapped eats memory in a cgroup until th
 killer comes; another dumps core, and its core is searched for what it had written;
 the module is asked to go.
 
-Out: DIRECTORY/victims  `name value` lines, renewed each second
-     stderr             a line for each mismatch
-Needs: the cgroup DIRECTORY/cgroup/oom, core_pattern DIRECTORY/core.%p
+Needs: the cgroup DIR/cgroup/oom, core_pattern DIR/core.%p
 """
 
 import array
@@ -24,10 +19,12 @@ import mmap
 import os
 import random
 import resource
+import runpy
 import signal
 import struct
-import sys
 import time
+
+from figures import DIR, write
 
 DEVICE = "/dev/mmapdemo"
 PAGE = mmap.PAGESIZE
@@ -37,37 +34,11 @@ MIB = 1 << 20
 # core; the device's end moves between TAIL and END.
 FIRST, CORE, TAIL, END = 24 * MIB, 39 * MIB, 40 * MIB, 64 * MIB
 WORKERS = 3
+# Whose counts are whose: the workers' come first.
+ROW_OTHERS, ROW_MISFORTUNE, ROW_HOTPLUG, ROWS = range(WORKERS, WORKERS + 4)
 
-# The ioctls, as in module/uapi/mmapdemo.h
-RESIZE = 0x4010DA01
-DISCARD = 0x4018DA02
-DIRTY_LOG = 0xC020DA03
-CLEAR = 0x1
-
-# What is counted; each process has a row of its own, as nobody waits for anybody.
-NAMES = ("operations", "mismatches", "enospc", "killed", "stopped", "sigbus", "ooms", "coredumps",
-         "refused")
-
-
-class Counts:
-    """Counters in memory that is shared with all children."""
-
-    def __init__(self, rows):
-        self.cells = memoryview(mmap.mmap(-1, rows * len(NAMES) * 8)).cast("Q")
-        self.row = 0
-
-    def add(self, name, nr=1):
-        self.cells[self.row * len(NAMES) + NAMES.index(name)] += nr
-
-    def mismatch(self, what):
-        self.add("mismatches")
-        print(f"stress: mismatch: {what}", file=sys.stderr, flush=True)
-
-    def save(self, path):
-        with open(path + ".new", "w", encoding="ascii") as file:
-            for i, name in enumerate(NAMES):
-                print(name, sum(self.cells[i::len(NAMES)]), file=file)
-        os.rename(path + ".new", path)
+# For its ioctls
+COMMAND = runpy.run_path(os.path.dirname(os.path.abspath(__file__)) + "/../mmapdemo")
 
 
 def tag(offset):
@@ -81,6 +52,10 @@ class Worker:
     def __init__(self, counts):
         self.counts = counts
         self.fd = os.open(DEVICE, os.O_RDWR)
+
+    def call(self, name, *values):
+        ioctl = COMMAND[name]
+        fcntl.ioctl(self.fd, COMMAND["request"](ioctl), struct.pack(ioctl.layout, *values))
 
     def check(self, data, offset, what):
         """Of the bytes of one page."""
@@ -120,12 +95,11 @@ class Worker:
                   offset)
 
     def discard(self, offset, length):
-        fcntl.ioctl(self.fd, DISCARD, struct.pack("=QQII", offset, length, 0, 0))
+        self.call("DISCARD", offset, length, 0, 0)
 
     def harvest(self, offset, length):
         extents = array.array("Q", bytes(8 * 16))
-        fcntl.ioctl(self.fd, DIRTY_LOG, struct.pack("=QQQII", offset, length, extents.buffer_info()[0],
-                                                    8, CLEAR))
+        self.call("DIRTY_LOG", offset, length, extents.buffer_info()[0], 8, COMMAND["CLEAR"])
 
     def fork(self, offset, length):
         """The child has a mapping from here, which may end in SIGBUS."""
@@ -139,13 +113,11 @@ class Worker:
             self.ended(os.waitpid(pid, 0)[1])
 
     def ended(self, status):
-        if status == signal.SIGBUS:
-            self.counts.add("sigbus")
-        elif status:
+        if status not in (0, signal.SIGBUS):
             self.counts.mismatch(f"a child ended with status {status:#x}")
 
     def resize(self, _offset, _length):
-        fcntl.ioctl(self.fd, RESIZE, struct.pack("=QII", random.randrange(TAIL, END + 1, PAGE), 0, 0))
+        self.call("RESIZE", random.randrange(TAIL, END + 1, PAGE), 0, 0)
 
     def beyond(self, _offset, length):
         """Where the device may have ended."""
@@ -174,7 +146,6 @@ def child(counts, row, run):
         return pid
     status = 1
     try:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         # Only who sends the signals is to be in time.
         os.setpriority(os.PRIO_PROCESS, 0, 0)
         counts.row = row
@@ -187,12 +158,10 @@ def child(counts, row, run):
         os._exit(status)
 
 
-def eat_memory(cgroup):
+def eat_memory():
     """What is mapped of the device is not charged; what is anonymous is."""
-    with open(cgroup + "/cgroup.procs", "w", encoding="ascii") as file:
-        file.write("0")
-    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-        file.write("1000")
+    write(DIR + "/cgroup/oom/cgroup.procs", 0)
+    write("/proc/self/oom_score_adj", 1000)
     device = os.open(DEVICE, os.O_RDWR)
     pages = mmap.mmap(device, MIB, offset=FIRST)
     eaten = mmap.mmap(-1, 64 * MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
@@ -201,12 +170,10 @@ def eat_memory(cgroup):
         eaten[at] = 1
 
 
-def dump_core(directory):
+def dump_core():
     """With shared mappings of files, and of anonymous memory, alone."""
     resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
-    with open("/proc/self/coredump_filter", "w", encoding="ascii") as file:
-        file.write("0xa")
-    os.chdir(directory)
+    write("/proc/self/coredump_filter", "0xa")
     fd = os.open(DEVICE, os.O_RDWR)
     pages = mmap.mmap(fd, PAGE, offset=CORE)
     pages[:] = bytes([tag(CORE)]) * PAGE
@@ -216,9 +183,8 @@ def dump_core(directory):
 class Misfortune:
     """Happens to workers, fio and others at random; each kind in its own time."""
 
-    def __init__(self, directory):
-        self.directory = directory
-        self.counts = Counts(WORKERS + 2)
+    def __init__(self, counts):
+        self.counts = counts
         self.libc = ctypes.CDLL(None, use_errno=True)
         self.workers = {}
         self.stopped = []
@@ -274,16 +240,16 @@ class Misfortune:
     def start_other(self, name, run):
         """One of each kind at a time."""
         if name not in self.others.values():
-            self.others[child(self.counts, WORKERS, run)] = name
+            self.others[child(self.counts, ROW_OTHERS, run)] = name
 
     def oom(self):
-        self.start_other("oom", lambda: eat_memory(self.directory + "/cgroup/oom"))
+        self.start_other("oom", eat_memory)
 
     def core(self):
-        self.start_other("core", lambda: dump_core(self.directory))
+        self.start_other("core", dump_core)
 
     def check_core(self, pid):
-        path = f"{self.directory}/core.{pid}"
+        path = f"{DIR}/core.{pid}"
         try:
             with open(path, "rb") as file:
                 data = file.read()
@@ -299,20 +265,14 @@ class Misfortune:
             row = self.workers.pop(pid)
             if status == signal.SIGKILL:
                 self.counts.add("killed")
-            elif status == signal.SIGBUS:
-                self.counts.add("sigbus")
-            else:
+            elif status != signal.SIGBUS:
                 self.counts.mismatch(f"a worker ended with status {status:#x}")
             self.start_worker(row)
             return
         name = self.others.pop(pid, None)
-        if status & 0x7f == signal.SIGBUS:
-            self.counts.add("sigbus")
-        elif name == "oom" and status == signal.SIGKILL:
-            self.counts.add("ooms")
-        elif name == "core" and status & 0x7f == signal.SIGABRT:
+        if name == "core" and status & 0x7f == signal.SIGABRT:
             self.check_core(pid)
-        else:
+        elif status & 0x7f != signal.SIGBUS and not (name == "oom" and status == signal.SIGKILL):
             self.counts.mismatch(f"{name} ended with status {status:#x}")
 
     def bury_all(self):
@@ -339,7 +299,7 @@ class Misfortune:
     def run(self, seconds):
         # What, and after how many seconds again, on average
         plan = [(self.rmmod, 0.2), (self.kill_worker, 0.7), (self.stop, 0.5), (self.kill_mixed, 1.5),
-                (self.oom, 3), (self.core, 3), (self.save, 1)]
+                (self.oom, 3), (self.core, 3)]
         now = time.monotonic()
         end = now + seconds
         slowness = self.slowness()
@@ -355,9 +315,6 @@ class Misfortune:
             now = time.monotonic()
         self.finish()
 
-    def save(self):
-        self.counts.save(self.directory + "/victims")
-
     def finish(self):
         """None is left that could be found stopped, or in the device."""
         for pid in self.stopped:
@@ -366,16 +323,3 @@ class Misfortune:
             self.signal_one([pid], signal.SIGKILL)
         for pid, name in list(self.others.items()):
             self.bury(pid, os.waitpid(pid, 0)[1])
-        self.save()
-
-
-def main():
-    seconds, directory = sys.argv[1:]
-    misfortune = Misfortune(directory)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    misfortune.counts.row = WORKERS + 1
-    misfortune.run(float(seconds))
-
-
-if __name__ == "__main__":
-    main()

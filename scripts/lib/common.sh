@@ -471,21 +471,6 @@ wait_for()
 	done
 }
 
-# read_values FILE - its `name value` lines, into VALUE; none, where there is no FILE.
-# Without a process: in a guest each takes up to a tenth of a second.
-declare -A VALUE
-
-read_values()
-{
-	local name value
-
-	VALUE=()
-	[ -e "$1" ] || return 0
-	while read -r name value _; do
-		[ -z "$name" ] || VALUE[$name]=$value
-	done <"$1"
-}
-
 # The guest writes this line to its kernel log right before the module goes in.
 LOG_MARKER='mmapdemo: reports count from here'
 

@@ -5,8 +5,8 @@
 # and the selftests, what shellcheck and Python say of the scripts, whether the
 # patches apply, whether man can format the man page and gcc compile its
 # examples, whether the other pages' links lead somewhere, whether what users
-# meet is documented, whether branches.md knows the tests, and whether syzkaller
-# is told the same as programs are.
+# meet is documented, whether branches.md knows the tests, and whether Python and
+# syzkaller are told the same as programs are.
 #
 # Usage: check.sh [CHECK...]     default: all that checks() below lists
 # The tools are those of Linux 6.12, or build for it; checkpatch is taken from
@@ -42,6 +42,7 @@ checks()
 	links|links in Markdown|: error:
 	documented|names users meet|: error:
 	branches|branches and their tests|: error:
+	ioctls|ioctls in Python|: (fatal )?error:
 	syzkaller|what syzkaller is told|: (fatal )?error:
 	TABLE
 }
@@ -319,6 +320,33 @@ interface()
 check_branches()
 {
 	python3 "$TOP/scripts/run/branches.py" --check
+}
+
+# The command and the example are one file each, to be taken elsewhere, and have the
+# numbers themselves. All other Python takes the command's.
+check_ioctls()
+{
+	python3 -B - "$TOP" <<-'PYTHON' | gcc -fsyntax-only -I "$TOP/module/uapi" -x c - 2>&1
+		import runpy
+		import sys
+
+		def claim(file, name, value):
+		    print(f'#line 1 "{file}"\n_Static_assert(MMAPDEMO_{name} == {value}, "{name}");')
+
+		print('#include "mmapdemo.h"')
+		file = "scripts/mmapdemo"
+		command = runpy.run_path(f"{sys.argv[1]}/{file}")
+		for ioctl in command.values():
+		    if isinstance(ioctl, command["Ioctl"]):
+		        claim(file, f"IOC_{ioctl.name}", command["request"](ioctl))
+		for bit, feature in command["FEATURES"].items():
+		    claim(file, f"FEATURE_{feature.upper()}", bit)
+		claim(file, "DIRTY_LOG_CLEAR", command["CLEAR"])
+		file = "module/doc/examples/snapshot.py"
+		example = runpy.run_path(f"{sys.argv[1]}/{file}")
+		claim(file, "IOC_DIRTY_LOG", example["DIRTY_LOG"])
+		claim(file, "DIRTY_LOG_CLEAR", example["CLEAR"])
+	PYTHON
 }
 
 # syzkaller itself is not in Debian. A name that has no value is no error to it:

@@ -3,7 +3,7 @@
 #
 # Real tools (fio, stress-ng) on the device, with processes that are killed and
 # stopped, the OOM killer, coredumps, CPU hotplug and attempts to unload the
-# module all along: what guest/stress.sh does, in a guest, and what came of it.
+# module all along: what guest/stress.py does, in a guest, and what came of it.
 #
 # Usage: stress.sh [soak], with in the environment:
 #   KERNELS='6.12 6.12-debug'  on which kernels, one after the other
@@ -26,10 +26,22 @@ set -euo pipefail
 
 KERNELS=${KERNELS:-6.12 6.12-debug}
 TIME=${TIME:-600}
-WHAT=stress FUZZER=''
+WHAT=stress FUZZER=()
 COLUMNS_SHOWN=(seconds operations pages faults killed oom_kills hotplugs refused reports mismatches drift)
-declare -A TOTAL
+declare -A TOTAL VALUE
 FAILED=''
+
+# read_values FILE - its `name value` lines, into VALUE; none, where there is no FILE
+read_values()
+{
+	local name value
+
+	VALUE=()
+	[ -e "$1" ] || return 0
+	while read -r name value; do
+		VALUE[$name]=$value
+	done <"$1"
+}
 
 # show NAME FILE - prints a line of the table for each 20 s, until killed
 show()
@@ -55,7 +67,7 @@ show()
 summary()
 {
 	printf '%s: %d operations, ' "$1" "${VALUE[operations]-0}"
-	[ -z "$FUZZER" ] || printf '%d executions, ' "${VALUE[executions]-0}"
+	[ ${#FUZZER[@]} = 0 ] || printf '%d executions, ' "${VALUE[executions]-0}"
 	printf '%d faults, %d killed, %d OOM kills, %d coredumps, %d hotplugs, ' "${VALUE[faults]-0}" "${VALUE[killed]-0}" \
 		"${VALUE[oom_kills]-0}" "${VALUE[coredumps]-0}" "${VALUE[hotplugs]-0}"
 	printf '%d unloads refused, %d mismatches, %d reports, drift %d KiB\n' "${VALUE[refused]-0}" \
@@ -82,13 +94,13 @@ stress_kernel()
 	lock "results-$WHAT-$kernel"
 	rm -rf "$run"
 	mkdir -p "$run"
-	[ -z "$FUZZER" ] || words=$(fuzz_current "$run/current")
+	[ ${#FUZZER[@]} = 0 ] || words=$(fuzz_current "$run/current")
 	# The size of a RAM disk is the kernel's to know where it is built in.
 	show "$kernel" "$run/figures" &
 	table=$!
 	KERNEL=$kernel PARAMS='' RW='' RUN=$run TIMEOUT=$((TIME * 2 + 900)) CHECK_LEAKS=1 CALLER=$TOP \
 		APPEND='brd.rd_nr=1 brd.rd_size=65536' QEMU_WORDS=$words \
-		CMD="$(printf %q "$TOP/scripts/guest/stress.sh") $TIME $FUZZER" \
+		CMD=$(printf '%q ' "$TOP/scripts/guest/stress.py" "$TIME" "${FUZZER[@]}") \
 		"$TOP/scripts/guest/vm.sh" </dev/null >&2 || rc=$?
 	kill $table
 	wait $table 2>/dev/null || true
@@ -107,7 +119,11 @@ if [ "${1-}" = soak ]; then
 	need_decimal HOURS
 	TIME=$(awk -v hours="$HOURS" 'BEGIN { printf "%d\n", hours * 3600 }')
 	fuzz_build
-	WHAT=soak KERNELS=$FUZZ_KERNEL FUZZER=$FUZZ_DIR/fuzz
+	WHAT=soak KERNELS=$FUZZ_KERNEL
+	# guest/stress.py looks there for what it leaves.
+	out=/tmp/mmapdemo-stress/fuzz
+	# shellcheck disable=SC2206 # a list of words
+	FUZZER=("$(fuzz_command "$FUZZ_DIR/fuzz" $out $out/corpus $out/seeds "$TOP/selftests/fuzz/corpus")" $FUZZ_PARAMS)
 	export MODULE=$FUZZ_DIR/tree/module/mmapdemo.ko
 	COLUMNS_SHOWN=("${COLUMNS_SHOWN[@]:0:2}" executions "${COLUMNS_SHOWN[@]:2}")
 else
