@@ -15,7 +15,8 @@ SHARE=/run/mmapdemo
 # shellcheck source=/dev/null
 . $SHARE/settings
 COUNTS=/sys/kernel/debug/gcov
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin
+# In scripts/ there is one program, the command mmapdemo.
+PATH=$TOP/scripts:$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin
 
 # So that modprobe finds the modules that belong to this kernel.
 mount_modules()
@@ -73,6 +74,7 @@ shell_or_command()
 	fi
 	cat >/run/bashrc <<-'END'
 		[ -f ~/.bashrc ] && . ~/.bashrc
+		. "$TOP/scripts/package/mmapdemo.bash"
 		PS1='guest:\w\$ '
 	END
 	printf 'Linux %s with /dev/mmapdemo. ' "$(uname -r)"
