@@ -19,28 +19,36 @@
 /* The parameters that the module has when a test begins. */
 static char old_parameters[256];
 
-/* First in a fixture's setup, or in a TEST(). */
-static inline void reload_setup(struct __test_metadata *_metadata)
+/* Those that it has now, as insmod takes them; none: it is not loaded. */
+static inline void read_parameters(char text[256])
 {
 	static const char * const name[] = {
 		"size", "pool_size", "fault_mode", "fault_around", "mmap_hook",
 	};
-	const char *ko = getenv("MMAPDEMO_KO"), *lacks = device_lacks();
 	char path[128], value[64];
 	size_t i, len = 0;
+
+	text[0] = '\0';
+	for (i = 0; i < ARRAY_SIZE(name); i++) {
+		snprintf(path, sizeof(path), PARAMETERS "%s", name[i]);
+		/* 0: it was not given. */
+		if (!read_file(path, value, sizeof(value)) && strcmp(value, "0"))
+			len += snprintf(text + len, 256 - len, "%s=%s ",
+					name[i], value);
+	}
+}
+
+/* First in a fixture's setup, or in a TEST(). */
+static inline void reload_setup(struct __test_metadata *_metadata)
+{
+	const char *ko = getenv("MMAPDEMO_KO"), *lacks = device_lacks();
 
 	if (!ko || access(ko, R_OK))
 		SKIP_TEST("needs mmapdemo.ko in MMAPDEMO_KO");
 	if (lacks)
 		SKIP_TEST("needs %s", lacks);
 	process_setup();
-	for (i = 0; i < ARRAY_SIZE(name); i++) {
-		snprintf(path, sizeof(path), PARAMETERS "%s", name[i]);
-		/* 0: it was not given. */
-		if (!read_file(path, value, sizeof(value)) && strcmp(value, "0"))
-			len += sprintf(old_parameters + len, "%s=%s ",
-				       name[i], value);
-	}
+	read_parameters(old_parameters);
 }
 
 static inline int unload(void)
@@ -76,6 +84,11 @@ static inline int load(const char *parameters)
 static inline void reload_teardown(struct __test_metadata *_metadata,
 				   const char *parameters)
 {
+	char now[256];
+
+	read_parameters(now);
+	if (!strcmp(now, parameters))
+		return;
 	unload();
 	EXPECT_EQ(0, load(parameters))
 		TH_LOG("insmod mmapdemo %s: %s", parameters, strerror(errno));
