@@ -11,6 +11,7 @@ else. KSRC is the kernel source tree that has tools/testing/kunit; RESULTS is
 what guest/tests.sh filled.
 """
 
+import collections
 import contextlib
 import io
 import pathlib
@@ -73,14 +74,19 @@ class Summary:
         before = self.failed
         root = parse(path)
         found = list(cases(root, name))
+        skipped = collections.defaultdict(list)
         for case, test in found:
             if test.status == Status.SUCCESS:
                 self.passed += 1
             elif test.status == Status.SKIPPED:
                 self.skipped += 1
-                print(f"skipped {self.kernel}: {case}: {skip_reason(path, test)}")
+                skipped[skip_reason(path, test)].append(case)
             else:
                 self.fail(case, test.log, path)
+        for reason, names in skipped.items():
+            # Most often it is what a whole program needs.
+            for case in names if len(names) < 3 else [f"{name}, {len(names)} tests"]:
+                print(f"skipped {self.kernel}: {case}: {reason}")
         if not found:
             self.add_empty(path, name)
         elif root.counts.errors and self.failed == before:
