@@ -258,8 +258,8 @@ known_kernels "$KERNEL"
 known_programs
 need_numbers TIMEOUT
 [ "${MODULE-}" = none ] || need_file MODULE
-need xz-utils:xz
 arch_of "$KERNEL"
+if [ "$ARCH" = x86_64 ]; then need "${GUEST[@]}"; else need xz-utils:xz; fi
 use_qemu "$ARCH" ${PLUGIN:+"$QEMU_PLUGINS"}
 KERNEL_DIR=$("$TOP/scripts/kernels/kernel.sh" "$KERNEL")
 MODULE=${MODULE:-$("$TOP/scripts/kernels/build.sh" "$KERNEL" module)/tree/module/mmapdemo.ko}

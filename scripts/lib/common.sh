@@ -1,76 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2034 # some of what is set is for the caller
 #
-# What the host's scripts share: messages, packages, locks, the cache, and the
-# scan of a kernel log. Sourced by them, never run.
+# What the host's scripts share: messages, locks, progress, copies of the tree, and
+# what the files sourced below have. Sourced by them, never run.
 #
-# In:  XDG_CACHE_HOME   where the cache goes (default ~/.cache)
-#      ANY_CACHE=1      set by a script that has Linux's build make nothing there
-# Sets: TOP (the repository), CACHE; and the environment: what is not listed in
-#       own_environment() is gone, and the locale is C
+# Sets: TOP (the repository), and what environment.sh says
 #
 # Messages go to stderr, so that a script's stdout carries results alone.
 
-# bash takes functions from the environment as well.
-# shellcheck disable=SC2046 # a list of words
-unset -f $(compgen -A function)
-
-# own_environment - Of what a user exports some would change what these scripts do,
-# or read: a locale, CDPATH, make's and the compiler's flags, ... Kept is what they
-# take by intention, or tell each other.
-own_environment()
-{
-	local name
-
-	unset BASH_ENV
-	set +o posix
-	for name in $(compgen -e); do
-		case $name in
-		# The user, the terminal, the way into the network
-		PATH | PWD | SHLVL | HOME | USER | LOGNAME | TERM | TMPDIR | XDG_CACHE_HOME) ;;
-		SUDO_* | YES | CI | APT_CONFIG | DEBIAN_MIRROR | DEBFULLNAME | DEBEMAIL) ;;
-		http_proxy | https_proxy | ftp_proxy | all_proxy | no_proxy) ;;
-		HTTP_PROXY | HTTPS_PROXY | FTP_PROXY | ALL_PROXY | NO_PROXY) ;;
-		# What the heads of the scripts list
-		KERNEL | KERNELS | PROGRAMS | MODULE | PARAMS | CMD | CALLER | RW | RUN | TIMEOUT) ;;
-		ICOUNT | PLUGIN | APPEND | QEMU_WORDS | CHECK_LEAKS | STRICT | TESTS | TOOLS | SOAK) ;;
-		TIME | HOURS | INPUT | RUNS | FRESH | MUTANT | JOBS | BREAK | GDB_COMMANDS) ;;
-		OUT | OPERATIONS | REUSE | SAVE | MMAPDEMO_*) ;;
-		# For those of their own processes that xargs starts, and for tests
-		WORK | RULES | BUILD | KSFT | KERNEL_DIR) ;;
-		# They are bash's own: readonly, or of no use once they were unset.
-		BASH?* | EPOCH* | SHELLOPTS | SECONDS | RANDOM) export -n "${name?}" ;;
-		*) unset "$name" ;;
-		esac
-	done
-	export PATH LC_ALL=C
-	umask 022
-	# GNU time has its format in there; ours is a number.
-	[[ ${TIME-} != *%* ]] || unset TIME
-	if [[ ${TMPDIR-} != /* ]] || [ ! -d "$TMPDIR" ] || [ ! -w "$TMPDIR" ] || unfit_for_build "$TMPDIR"; then
-		unset TMPDIR
-	fi
-	[ -n "${HOME-}" ] || HOME=$(getent passwd "$(id -u)" | cut -d: -f6) || HOME=
-	[ -z "$HOME" ] || export HOME
-}
-
-# unfit_for_build PATH - make and Kbuild know no way to quote most of these; a
-# comma they take for the next option of the preprocessor.
-unfit_for_build()
-{
-	[[ $1 == *[][:space:]:,%\#\$\;\&\|\<\>\(\)\`\'\"\\*?[]* ]]
-}
-
-# use_cache - sets CACHE, and sees that it can be one
-use_cache()
-{
-	CACHE=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}/mmapdemo
-	[[ $CACHE == /?*/mmapdemo ]] ||
-		die "there is no place for the cache: set HOME, or XDG_CACHE_HOME, to an absolute path"
-	! unfit_for_build "$CACHE" || [ "${ANY_CACHE-}" ] ||
-		die "Linux's build takes no path with a space, a comma, a colon or the like; set XDG_CACHE_HOME to a place without, as the cache cannot be $CACHE"
-	mkdir -p "$CACHE/logs" "$CACHE/locks"
-}
+# This comes first: functions of the user's would change what the next lines do.
+. "${BASH_SOURCE[0]%/*}/environment.sh"
 
 say()
 {
@@ -91,125 +30,9 @@ use_cache
 # Scripts call each other; all count their seconds from the first one's start.
 export MMAPDEMO_START=${MMAPDEMO_START:-$EPOCHSECONDS}
 
-# --- What the user has chosen ----------------------------------------------
-# A name that matches nothing, and a number that is none, get one line, before
-# anything is installed, fetched, built or booted for them.
-
-# refuse MESSAGE
-refuse()
-{
-	printf 'mmapdemo: %s\n' "$1" >&2
-	exit 2
-}
-
-# known WHAT NAMES NAME... - refuses a NAME that is not one of NAMES, a line each
-known()
-{
-	local what=$1 names=$2 between=' ' name
-
-	shift 2
-	[[ $names != *' '* ]] || between='; '
-	for name; do
-		[[ $'\n'$names$'\n' == *$'\n'"$name"$'\n'* ]] ||
-			refuse "no $what is called '$name'; there are: ${names//$'\n'/$between}"
-	done
-}
-
-# known_kernels NAME...
-known_kernels()
-{
-	local names
-
-	names=$("$TOP/scripts/kernels/kernel.sh" --list)
-	known kernel "$names" "${@:-}"
-}
-
-# known_built_kernels NAME... - Debian's images have no KUnit, no fault injection and
-# no symbols for a debugger.
-known_built_kernels()
-{
-	local names
-
-	known_kernels "$@"
-	names=$("$TOP/scripts/kernels/kernel.sh" --list source)
-	known 'kernel that is built from source' "$names" "$@"
-}
-
-# known_mutants NAME...
-known_mutants()
-{
-	known mutant "$(basename -as .patch "$TOP"/selftests/mutants/*.patch)" "$@"
-}
-
-known_programs()
-{
-	known 'kind of PROGRAMS' i386 ${PROGRAMS:+"$PROGRAMS"}
-}
-
-# known_tests - what test.sh is told, for all who run it
-known_tests()
-{
-	local names
-
-	names=$("$TOP/scripts/kernels/kernel.sh" --list)
-	# Two of them in a second way: with that mmap_hook, with programs of 32 bits.
-	names+=$'\n7.3+mmap_prepare\n6.12+i386'
-	# shellcheck disable=SC2086 # a list of words
-	set -- $KERNELS
-	known kernel "$names" "${@:-}"
-	if [ "${TESTS-}" ]; then
-		need make:make
-		names=$(MAKEFLAGS='' make -s -C "$TOP/selftests" list)
-		# shellcheck disable=SC2086 # a list of words
-		known selftest "$names" $TESTS
-	fi
-	need_numbers TIMEOUT SOAK MMAPDEMO_CYCLES MMAPDEMO_INPUTS MMAPDEMO_STEPS
-	need_decimal MMAPDEMO_SECONDS
-	need_seed MMAPDEMO_SEED
-}
-
-# need_numbers VARIABLE... - whole ones above 0, where they are set; of no more digits
-# than they can be reckoned with
-need_numbers()
-{
-	local name
-
-	for name; do
-		[[ ${!name:-1} =~ ^[1-9][0-9]{0,8}$ ]] ||
-			refuse "$name must be a whole number above 0, not '${!name}'"
-	done
-}
-
-# need_decimal VARIABLE - 0.1 and the like as well
-need_decimal()
-{
-	[[ ${!1:-1} =~ ^[0-9]{1,9}(\.[0-9]+)?$ && ${!1:-1} == *[1-9]* ]] ||
-		refuse "$1 must be a number above 0, as in 2 or 0.5, not '${!1}'"
-}
-
-# need_seed VARIABLE - of 32 bits; it may be 0
-need_seed()
-{
-	[[ ${!1:-0} =~ ^[0-9]{1,10}$ ]] || refuse "$1 must be a whole number, not '${!1}'"
-}
-
-# need_file VARIABLE - makes it an absolute path; it may be one from where the user is
-need_file()
-{
-	local path
-
-	[ "${!1-}" ] || return 0
-	path=$(cd "${CALLER:-$PWD}" && readlink -e -- "${!1}") || path=
-	[[ -r $path && ! -d $path ]] || refuse "$1: there is no file '${!1}' that can be read"
-	printf -v "$1" %s "$path"
-}
-
-# ---------------------------------------------------------------------------
-
-as_root()
-{
-	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
-}
+. "$TOP/scripts/lib/choices.sh"
+. "$TOP/scripts/lib/packages.sh"
+. "$TOP/scripts/lib/kernel_log.sh"
 
 # for_qemu VALUE - as it is written into QEMU's options, where a comma ends it
 for_qemu()
@@ -237,17 +60,6 @@ copy_tree()
 		.gitignore "$@" "$dir/")
 }
 
-# For need: what draws, by the Python that it is for.
-MATPLOTLIB=python3-matplotlib:/usr/lib/python3/dist-packages/matplotlib/__init__.py
-
-# For need: what the build of a module takes besides its compiler. W=1 has kernel-doc
-# run, and perl-base lacks a part of it.
-MODULE_BUILD=(make:make libc6-dev:/usr/include/stdio.h libelf1:/usr/lib/x86_64-linux-gnu/libelf.so.1
-	perl:pod2usage)
-
-# For need: what the build of a kernel takes.
-KERNEL_BUILD=("${MODULE_BUILD[@]}" gcc:gcc bison:bison flex:flex bc:bc libelf-dev:/usr/include/libelf.h)
-
 # replaced OLD NEW - stdin, with NEW for each OLD. They may be anybody's words and
 # paths, in which sed would find characters of its own.
 replaced()
@@ -272,66 +84,6 @@ draw()
 	PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$@"
 }
 
-# need PACKAGE:WITNESS... - installs the packages whose witness (a command, or
-# a file when it starts with a slash) is missing.
-need()
-{
-	local item witness missing=()
-
-	for item; do
-		witness=${item#*:}
-		case $witness in
-		/*) [ -e "$witness" ] ;;
-		*) PATH=$PATH:/usr/sbin:/sbin command -v "$witness" >/dev/null ;;
-		esac || missing+=("${item%%:*}")
-	done
-	[ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
-}
-
-# In: YES=1  do not ask
-install_packages()
-{
-	command -v apt-get >/dev/null ||
-		die "please install what Debian has in these packages, then run this again:" "  $*"
-	[ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
-		die "please run this as root, then this command again:" "  apt-get install $*"
-	may_install "$@" || die "nothing was installed; this needs the packages: $*"
-	say "installing with apt: $*"
-	apt_install "$@" ||
-		die "apt could not install all of: $*" "its log: $CACHE/logs/apt.log"
-}
-
-# may_install PACKAGE... - asks, where there is somebody to be asked. Not of stdin:
-# a script that another one calls has none.
-may_install()
-{
-	local answer tty
-
-	[ -t 2 ] && [ "$(id -u)" != 0 ] && [ -z "${CI-}${YES-}" ] || return 0
-	{ exec {tty}<>/dev/tty; } 2>/dev/null || return 0
-	printf 'mmapdemo: sudo apt-get install %s [Y/n] ' "$*" >&"$tty"
-	read -r answer <&"$tty" || answer=n
-	exec {tty}>&-
-	[[ $answer = @(|[Yy]*) ]]
-}
-
-apt_install()
-{
-	local install=(env DEBIAN_FRONTEND=noninteractive apt-get -qy -o DPkg::Lock::Timeout=300
-		--no-install-recommends install "$@")
-
-	# A fresh machine has no package lists, or lists whose packages are gone.
-	as_root "${install[@]}" >"$CACHE/logs/apt.log" 2>&1 || {
-		apt_update && as_root "${install[@]}" >>"$CACHE/logs/apt.log" 2>&1
-	}
-}
-
-apt_update()
-{
-	say "apt-get update"
-	as_root apt-get -q update >>"$CACHE/logs/apt.log" 2>&1
-}
-
 # arch_of KERNEL - sets what a kernel's name says of its machine: ARCH and, for
 # each other one than x86-64, FOR_ARCH, what Kbuild is to be told; CROSS, the
 # prefix of its compiler; IMAGE, what is booted of a kernel that was built; ROOT,
@@ -353,16 +105,6 @@ arch_of()
 arch_of_programs()
 {
 	arch_of "${PROGRAMS:+-}${PROGRAMS:-$1}"
-}
-
-# need_compiler - for the kernel, and the guest's programs, of arch_of
-need_compiler()
-{
-	case $CROSS in
-	'') need gcc:gcc libc6-dev:/usr/include/stdio.h ;;
-	*) need "gcc-${CROSS%-}:${CROSS}gcc" \
-		"libc6-dev-$ARCH-cross:/usr/${CROSS%-}/include/stdio.h" ;;
-	esac
 }
 
 # KVM needs more than its device: without these flags it hangs.
@@ -469,39 +211,4 @@ wait_for()
 		[ $EPOCHSECONDS -lt $end ] || return 1
 		sleep 0.2
 	done
-}
-
-# The guest writes this line to its kernel log right before the module goes in.
-LOG_MARKER='mmapdemo: reports count from here'
-
-# log_reports LOG - prints each kernel report: after the marker all kinds,
-# before it (a stock kernel's boot on emulated hardware has its own noise) only
-# what ends a kernel. True when there is one. Of the data races that KCSAN finds
-# those count in which the module takes part: the core has many of its own.
-log_reports()
-{
-	tr -d '\r' <"$1" | awk -v marker="$LOG_MARKER" '
-		index($0, marker)		{ counts = 1 }
-		# A program that dies of its own fault is no report.
-		/ traps: /			{ next }
-		/BUG: KCSAN: / && !/\[mmapdemo\]/ { next }
-		# A core that gets no memory for the events of a module says so like
-		# this, miscounts a reference on the way out, and goes on without
-		# them. Only selftests/failing/failing_load.c makes that happen.
-		/WARNING: (.* at )?kernel\/trace\/trace_events\.c:/ { next }
-		/Kernel panic|Oops: / ||
-		counts && /BUG: |WARNING: |KASAN: |UBSAN: |KFENCE: / ||
-		counts && /general protection|unable to handle|page_table_check/ ||
-		counts && /possible (circular|recursive|irq)|inconsistent lock state/ ||
-		counts && /suspicious RCU|bad unlock balance|held lock freed/ ||
-		counts && /lock held when returning|still has locks held/ ||
-		counts && /scheduling while atomic|sleeping function called/ ||
-		counts && /soft lockup|hard LOCKUP|blocked for more than/ ||
-		counts && /rcu.*(stall|self-detected)|refcount_t: |list_(add|del) corruption/ ||
-		counts && /Bad page|Bad rss-counter|Objects remaining|bad: scheduling/ ||
-		counts && /kmemleak: .*(new suspected|disabled)/ ||
-		counts && /mmapdemo: .* pages (leaked|missing)/ {
-			print; found = 1
-		}
-		END { exit !found }'
 }

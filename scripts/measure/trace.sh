@@ -19,11 +19,11 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/common.sh"
 
 export CALLER=${CALLER:-$PWD} KERNEL=${KERNEL:-6.12}
-[ "${CMD-}" ] || die "what shall be traced? CMD='...' says, as in" \
+[ "${CMD-}" ] || die "there is nothing to trace: set CMD, as in" \
 	"  make trace CMD='dd if=/dev/zero of=/dev/mmapdemo bs=4096 count=8'"
 known_kernels "$KERNEL"
 need_numbers TIMEOUT
-need trace-cmd:trace-cmd python3:/usr/bin/python3 "$MATPLOTLIB"
+need "${GUEST[@]}" trace-cmd:trace-cmd python3:/usr/bin/python3 "$MATPLOTLIB"
 OUT=$(cd "$CALLER" && realpath -m "${OUT:-trace}")
 [ -w "$(dirname "$OUT")" ] || die "cannot write to $(dirname "$OUT"): choose another place with OUT="
 mkdir -p "$CACHE/runs"

@@ -18,8 +18,7 @@ step()
 known_kernels "$KERNEL"
 need_numbers TIMEOUT
 step 1 "the tools: QEMU, a compiler"
-need qemu-system-x86:qemu-system-x86_64 gcc:gcc make:make rsync:rsync \
-	xz-utils:xz kmod:depmod libc6-dev:/usr/include/stdio.h
+need "${GUEST[@]}"
 step 2 "Linux $KERNEL, into $CACHE (not installed here)"
 "$TOP/scripts/kernels/kernel.sh" "$KERNEL" >/dev/null
 step 3 "the module and the tour"
