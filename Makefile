@@ -31,7 +31,7 @@ unexport CDPATH GREP_OPTIONS KBUILD_OUTPUT KBUILD_EXTMOD KBUILD_EXTMOD_OUTPUT
 
 # Ends with the reason, where the kernel's build would fail without a word of it.
 fit = @for path in "$$(pwd -P)" "$(KDIR)"; do case $$path in *[[:space:]:,%\$$\;\&\|\<\>\(\)\`\'\"\\*?]*) \
-	printf "mmapdemo: Linux's build takes no path with a space, a comma, a colon or the like; move this: %s\n" \
+	printf "mmapdemo: the kernel's build cannot handle a space, comma, colon or the like in a path; move this: %s\n" \
 		"$$path" >&2; exit 1 ;; esac; done
 
 # What stands behind "##" at each target of $1; $2: in which column.

@@ -28,7 +28,7 @@ prepare()
 	deb_unpack "$dir/debs" "$dir"
 	rm -r "$dir/debs"
 	headers_link "$dir" "$release"
-	headers_complete "$dir" || die "apt named too few packages for $1: ${packages[*]}"
+	headers_complete "$dir" || die "apt lists too few dependencies of $1: ${packages[*]}"
 	touch "$dir/ready"
 }
 

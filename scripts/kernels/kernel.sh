@@ -109,7 +109,7 @@ image_get()
 	printf '%s\n' "$release" >"$DIR/release"
 	image_link "$release"
 	image_boot_modules "$release"
-	headers_complete "$DIR" || die "apt named too few packages for $headers: ${packages[*]}"
+	headers_complete "$DIR" || die "apt lists too few dependencies of $headers: ${packages[*]}"
 	touch "$DIR/ready"
 }
 

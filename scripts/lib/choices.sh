@@ -110,6 +110,6 @@ need_file()
 
 	[ "${!1-}" ] || return 0
 	path=$(cd "${CALLER:-$PWD}" && readlink -e -- "${!1}") || path=
-	[[ -r $path && ! -d $path ]] || refuse "$1: there is no file '${!1}' that can be read"
+	[[ -r $path && ! -d $path ]] || refuse "$1: cannot read '${!1}'"
 	printf -v "$1" %s "$path"
 }

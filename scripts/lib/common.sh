@@ -124,7 +124,7 @@ lock()
 	exec {fd}>>"$CACHE/locks/$1"
 	LOCKS[$1]=$fd
 	flock -n "$fd" && return
-	say "waiting for another run of mmapdemo that works on: $1"
+	say "waiting for another run of mmapdemo that uses $1"
 	flock "$fd"
 }
 

@@ -13,8 +13,8 @@
 unset -f $(compgen -A function)
 
 # own_environment - Of what a user exports some would change what these scripts do,
-# or read: a locale, CDPATH, make's and the compiler's flags, ... Kept is what they
-# take by intention, or tell each other.
+# or read: a locale, CDPATH, make's and the compiler's flags, ... They keep what they are
+# meant to take, and what they tell each other.
 own_environment()
 {
 	local name
@@ -63,8 +63,8 @@ use_cache()
 {
 	CACHE=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}/mmapdemo
 	[[ $CACHE == /?*/mmapdemo ]] ||
-		die "there is no place for the cache: set HOME, or XDG_CACHE_HOME, to an absolute path"
+		die "there is no place for the cache: set HOME or XDG_CACHE_HOME to an absolute path"
 	! unfit_for_build "$CACHE" || [ "${ANY_CACHE-}" ] ||
-		die "Linux's build takes no path with a space, a comma, a colon or the like; set XDG_CACHE_HOME to a place without, as the cache cannot be $CACHE"
+		die "the kernel's build cannot handle a space, comma, colon or the like in a path; set XDG_CACHE_HOME to another directory, as this one has one: $CACHE"
 	mkdir -p "$CACHE/logs" "$CACHE/locks"
 }

@@ -64,7 +64,7 @@ need_numbers TIMEOUT
 need python3:/usr/bin/python3 "$MATPLOTLIB"
 mkdir -p "$OUT"
 [ "${REUSE-}" ] || measure
-[ -s "$OUT/origin" ] || die "no run has left its figures in $OUT"
+[ -s "$OUT/origin" ] || die "no earlier run left figures in $OUT"
 mapfile -t ORIGIN <"$OUT/origin"
 draw "$TOP/scripts/measure/bench.py" "$OUT/figures" "$OUT" "${ORIGIN[@]}" && rc=0 || rc=$?
 say "charts: $OUT/bench.svg; everything: $OUT/bench.json"

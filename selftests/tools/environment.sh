@@ -122,7 +122,7 @@ home()
 no_home()
 {
 	mkdir -p "$TMP/bin" && printf '#!/bin/sh\nexit 2\n' >"$TMP/bin/getent" && chmod +x "$TMP/bin/getent" &&
-		one_line 'set HOME, or XDG_CACHE_HOME' env -u HOME -u XDG_CACHE_HOME PATH="$TMP/bin:$PATH" \
+		one_line 'set HOME or XDG_CACHE_HOME' env -u HOME -u XDG_CACHE_HOME PATH="$TMP/bin:$PATH" \
 			"$TOP/scripts/guest/vm.sh"
 }
 
@@ -131,7 +131,7 @@ cache_refused()
 	local name
 
 	for name in 'a b' a:b a,b a%b "a'b"; do
-		one_line "takes no path with" env XDG_CACHE_HOME="$TMP/$name" make -s -C "$TOP" vm &&
+		one_line "cannot handle a space" env XDG_CACHE_HOME="$TMP/$name" make -s -C "$TOP" vm &&
 			[ ! -e "$TMP/$name" ] || return
 	done
 	one_line 'absolute path' env XDG_CACHE_HOME=here make -s -C "$TOP" vm
@@ -142,9 +142,9 @@ tree_refused()
 	local target
 
 	for target in modules load clean; do
-		one_line "takes no path with.*: $TREE\$" make -s -C "$TREE" "$target" KDIR="$(headers)" || return
+		one_line "cannot handle a space.*: $TREE\$" make -s -C "$TREE" "$target" KDIR="$(headers)" || return
 	done
-	one_line "takes no path with.*: $TMP/a b\$" make -s -C "$TOP" modules KDIR="$TMP/a b"
+	one_line "cannot handle a space.*: $TMP/a b\$" make -s -C "$TOP" modules KDIR="$TMP/a b"
 }
 
 headers()

@@ -52,11 +52,11 @@ commands()
 	make profile OPERATIONS='first read, random; nonsense'|called 'nonsense'; there are: 
 	make profile OPERATIONS='first read'|there are: .*first read, random
 	make profile OPERATIONS=' ;'|there are: .*first read, random
-	make fuzz INPUT=/nonexistent|no file '/nonexistent'
-	make fuzz INPUT=module|no file 'module'
-	make gdb GDB_COMMANDS=/nonexistent|no file '/nonexistent'
-	make vm MODULE=/nonexistent CMD=true|no file '/nonexistent'
-	make stress MODULE=/nonexistent|no file '/nonexistent'
+	make fuzz INPUT=/nonexistent|cannot read '/nonexistent'
+	make fuzz INPUT=module|cannot read 'module'
+	make gdb GDB_COMMANDS=/nonexistent|cannot read '/nonexistent'
+	make vm MODULE=/nonexistent CMD=true|cannot read '/nonexistent'
+	make stress MODULE=/nonexistent|cannot read '/nonexistent'
 	make vm PROGRAMS=nonsense CMD=true|there are: i386
 	make demo TIMEOUT=abc|TIMEOUT must be a whole number
 	make vm TIMEOUT=-1 CMD=true|TIMEOUT must be a whole number
