@@ -39,7 +39,8 @@ known_operations()
 {
 	local names
 
-	gcc -D_FILE_OFFSET_BITS=64 -I "$TOP/module/uapi" -iquote "$TOP/selftests/lib" -pthread -o "$OUT/profile/bench" "$TOP/selftests/bench/bench.c"
+	gcc -D_FILE_OFFSET_BITS=64 -I "$TOP/module/uapi" -iquote "$TOP/selftests/lib" -pthread \
+		-o "$OUT/profile/bench" "$TOP/selftests/bench/bench.c"
 	names=$("$OUT/profile/bench" list)
 	mapfile -t operations < <(operations)
 	known operation "$names" "${operations[@]:-}"
@@ -56,9 +57,9 @@ arguments()
 known_kernels "$KERNEL"
 need_numbers TIMEOUT
 need gcc:gcc libc6-dev:/usr/include/stdio.h python3:/usr/bin/python3
-ICOUNT=1 use_qemu x86_64 "$QEMU_PLUGINS"
 mkdir -p "$OUT/profile"
 known_operations
+ICOUNT=1 use_qemu x86_64 "$QEMU_PLUGINS"
 gcc -shared -fPIC -O2 -Wall -o "$OUT/profile/plugin.so" "$TOP/scripts/measure/profile-plugin.c"
 program=$("$TOP/scripts/kernels/build.sh" "$KERNEL" module bench | tail -n 1)/bench
 say "counting: $(operations | paste -sd ';' | sed 's/;/; /g')"
