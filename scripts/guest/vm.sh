@@ -259,7 +259,7 @@ known_programs
 need_numbers TIMEOUT
 [ "${MODULE-}" = none ] || need_file MODULE
 arch_of "$KERNEL"
-if [ "$ARCH" = x86_64 ]; then need "${GUEST[@]}"; else need xz-utils:xz; fi
+if [ "$ARCH" = x86_64 ]; then need "${BOOT_GUEST[@]}"; else need xz-utils:xz; fi
 use_qemu "$ARCH" ${PLUGIN:+"$QEMU_PLUGINS"}
 KERNEL_DIR=$("$TOP/scripts/kernels/kernel.sh" "$KERNEL")
 MODULE=${MODULE:-$("$TOP/scripts/kernels/build.sh" "$KERNEL" module)/tree/module/mmapdemo.ko}

@@ -9,6 +9,7 @@
 # Messages go to stderr, so that a script's stdout carries results alone.
 
 # This comes first: functions of the user's would change what the next lines do.
+# shellcheck source=/dev/null # followed from here, it takes shellcheck minutes
 . "${BASH_SOURCE[0]%/*}/environment.sh"
 
 say()

@@ -18,7 +18,7 @@ KERNEL_BUILD=("${MODULE_BUILD[@]}" gcc:gcc bison:bison flex:flex bc:bc libelf-de
 
 # For need: what it takes to build the module and to boot a guest with it, in one
 # list, so that the user is asked once.
-GUEST=("${MODULE_BUILD[@]}" gcc:gcc rsync:rsync xz-utils:xz kmod:depmod
+BOOT_GUEST=("${MODULE_BUILD[@]}" gcc:gcc rsync:rsync xz-utils:xz kmod:depmod
 	qemu-system-x86:qemu-system-x86_64)
 
 as_root()

@@ -23,7 +23,7 @@ export CALLER=${CALLER:-$PWD} KERNEL=${KERNEL:-6.12}
 	"  make trace CMD='dd if=/dev/zero of=/dev/mmapdemo bs=4096 count=8'"
 known_kernels "$KERNEL"
 need_numbers TIMEOUT
-need "${GUEST[@]}" trace-cmd:trace-cmd python3:/usr/bin/python3 "$MATPLOTLIB"
+need "${BOOT_GUEST[@]}" trace-cmd:trace-cmd python3:/usr/bin/python3 "$MATPLOTLIB"
 OUT=$(cd "$CALLER" && realpath -m "${OUT:-trace}")
 [ -w "$(dirname "$OUT")" ] || die "cannot write to $(dirname "$OUT"): choose another place with OUT="
 mkdir -p "$CACHE/runs"

@@ -11,6 +11,7 @@
 # dkms says of it goes to stdout.
 # Exit status: 0, or 1 after the explanation.
 set -euo pipefail
+# shellcheck disable=SC2034 # for common.sh
 ANY_CACHE=1
 . "$(dirname "$0")/../lib/common.sh"
 

@@ -18,7 +18,7 @@ step()
 known_kernels "$KERNEL"
 need_numbers TIMEOUT
 step 1 "the tools: QEMU, a compiler"
-need "${GUEST[@]}"
+need "${BOOT_GUEST[@]}"
 step 2 "Linux $KERNEL, into $CACHE (not installed here)"
 "$TOP/scripts/kernels/kernel.sh" "$KERNEL" >/dev/null
 step 3 "the module and the tour"

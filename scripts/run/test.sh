@@ -92,7 +92,7 @@ soak()
 }
 
 known_tests
-need "${GUEST[@]}" python3:/usr/bin/python3 fio:fio trace-cmd:trace-cmd
+need "${BOOT_GUEST[@]}" python3:/usr/bin/python3 fio:fio trace-cmd:trace-cmd
 for kernel in $KERNELS; do
 	"$TOP/scripts/kernels/kernel.sh" "${kernel%%+*}" >/dev/null
 done

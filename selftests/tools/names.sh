@@ -154,6 +154,7 @@ each_kernel()
 }
 
 # The mutants' patches name selftests, too.
+# shellcheck disable=SC2034 # known_tests takes them by their names
 each_test()
 {
 	(KERNELS=6.12 TESTS=$(sed -n 's/^Tests: //p' "$TOP"/selftests/mutants/*.patch) && known_tests) &&
