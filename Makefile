@@ -18,7 +18,7 @@ export CALLER := $(or $(value PWD),$(CURDIR))
 # What bash reads before a script can do anything about it, and what would lead
 # the kernel's build elsewhere. For a kernel of the user's own, CC, LLVM, ARCH and
 # the like go through; what scripts start gets none of them (own_environment() in
-# scripts/lib/common.sh).
+# scripts/lib/environment.sh).
 unexport BASH_ENV SHELLOPTS BASHOPTS POSIXLY_CORRECT
 unexport CDPATH GREP_OPTIONS KBUILD_OUTPUT KBUILD_EXTMOD KBUILD_EXTMOD_OUTPUT
 

@@ -12,9 +12,9 @@
 # shellcheck disable=SC2046 # a list of words
 unset -f $(compgen -A function)
 
-# own_environment - Of what a user exports some would change what these scripts do,
-# or read: a locale, CDPATH, make's and the compiler's flags, ... They keep what they are
-# meant to take, and what they tell each other.
+# own_environment - drops what users export for other programs, and what would change
+# what these scripts do or read: a locale, CDPATH, flags of make and the compiler, ...
+# What the scripts take on purpose, or tell each other, is listed below and stays.
 own_environment()
 {
 	local name

@@ -10,7 +10,6 @@
 # before translation"). Where the machine's is older, that of Debian's backports
 # is unpacked into the cache, and runs with the libraries of the installed one.
 
-
 # That has the plugins that profile-plugin.c is written for.
 QEMU_PLUGINS=9.1
 
