@@ -52,7 +52,7 @@ mutex_of_a_dead_program()
 	same 137 $? || return
 	"$EXAMPLES/mutex" show >"$TMP/out" 2>"$TMP/err" &&
 		same 600000 "$(cat "$TMP/out")" &&
-		grep 'undoing the half' "$TMP/err" &&
+		grep 'undoing its half-done addition' "$TMP/err" &&
 		"$EXAMPLES/mutex" add 5 && same 600005 "$("$EXAMPLES/mutex" show 2>&1)"
 }
 
