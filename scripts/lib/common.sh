@@ -67,7 +67,8 @@ replaced()
 {
 	local line
 
-	while IFS= read -r line; do
+	# The last line may lack its newline.
+	while IFS= read -r line || [ "$line" ]; do
 		printf '%s\n' "${line//"$1"/"$2"}"
 	done
 }

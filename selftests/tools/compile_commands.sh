@@ -11,7 +11,7 @@
 # sources DIRECTORY... - its C files, not those that a build left there
 sources()
 {
-	find "${@/#/$TOP/}" -maxdepth 1 -name '*.c' ! -name '*.mod.c' | sort
+	find "${@/#/$TOP/}" -maxdepth 2 -name '*.c' ! -name '*.mod.c' | sort
 }
 
 listed()
