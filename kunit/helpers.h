@@ -5,7 +5,11 @@
 #include <linux/highmem.h>
 #include <linux/string.h>
 
-#include "../module/mmapdemo.h"
+#include "../module/compat.h"
+#include "../module/device.h"
+#include "../module/dirty.h"
+#include "../module/params.h"
+#include "../module/stats.h"
 
 /* Fills a page with @byte. */
 static inline void folio_fill(struct folio *folio, u8 byte)

@@ -3,7 +3,8 @@
 #include <kunit/test.h>
 #include <linux/sizes.h>
 
-#include "../module/mmapdemo.h"
+#include "../module/compat.h"
+#include "../module/params.h"
 
 struct size_param {
 	const char *str;

@@ -15,10 +15,14 @@
  * get_user_pages) add the page after the last byte is written, not before: a
  * page that is cleaned in between enters the log again.
  */
+#include <linux/pagemap.h>
 #include <linux/rmap.h>
 #include <linux/sched.h>
 
-#include "mmapdemo.h"
+#include "compat.h"
+#include "dirty.h"
+#include "stats.h"
+#include "store.h"
 #include "trace.h"
 
 /**

@@ -11,10 +11,14 @@
 #include <linux/highmem.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
+#include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 #include <linux/uio.h>
 
-#include "mmapdemo.h"
+#include "compat.h"
+#include "device.h"
+#include "dirty.h"
+#include "file.h"
 
 /* Pages that read(2) and write(2) look up at a time. */
 #define IO_BATCH	16

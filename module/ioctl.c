@@ -9,7 +9,11 @@
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
-#include "mmapdemo.h"
+#include "compat.h"
+#include "device.h"
+#include "dirty.h"
+#include "file.h"
+#include "params.h"
 #include "uapi/mmapdemo.h"
 
 static int ioctl_info(struct mmapdemo_device *dev, void __user *argp)

@@ -8,7 +8,10 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
-#include "mmapdemo.h"
+#include "device.h"
+#include "file.h"
+#include "params.h"
+#include "stats.h"
 
 static struct mmapdemo_device mmapdemo = {
 	.misc = {

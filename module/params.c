@@ -14,7 +14,8 @@
 #include <linux/sizes.h>
 #include <linux/string.h>
 
-#include "mmapdemo.h"
+#include "compat.h"
+#include "params.h"
 
 /**
  * struct size_param - a parameter in bytes

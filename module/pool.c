@@ -20,7 +20,9 @@
 #include <linux/sched.h>
 #include <linux/swap.h>
 
-#include "mmapdemo.h"
+#include "compat.h"
+#include "pool.h"
+#include "stats.h"
 
 /* Pages to allocate, or to move between two lists, at a time. */
 #define POOL_BATCH	16

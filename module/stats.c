@@ -7,7 +7,9 @@
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
 
-#include "mmapdemo.h"
+#include "compat.h"
+#include "device.h"
+#include "stats.h"
 
 DEFINE_PER_CPU(struct mmapdemo_stats, mmapdemo_stats);
 

@@ -25,10 +25,15 @@
  */
 #include <linux/fs.h>
 #include <linux/mount.h>
+#include <linux/pagemap.h>
 #include <linux/pseudo_fs.h>
 #include <linux/sched.h>
 
-#include "mmapdemo.h"
+#include "compat.h"
+#include "dirty.h"
+#include "pool.h"
+#include "stats.h"
+#include "store.h"
 #include "trace.h"
 
 static struct vfsmount *store_mnt;

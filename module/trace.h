@@ -21,7 +21,7 @@
 #include <linux/mm.h>
 #include <linux/tracepoint.h>
 
-#include "mmapdemo.h"
+#include "stats.h"
 
 #ifndef _MMAPDEMO_TRACE_ONCE
 #define _MMAPDEMO_TRACE_ONCE

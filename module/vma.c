@@ -17,8 +17,14 @@
  */
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 
-#include "mmapdemo.h"
+#include "compat.h"
+#include "device.h"
+#include "dirty.h"
+#include "file.h"
+#include "params.h"
+#include "stats.h"
 #include "trace.h"
 
 /* Pages inserted at a time; the size of an array on the stack. */

@@ -18,7 +18,7 @@ MAINTAINER="${DEBFULLNAME:-mmapdemo} <${DEBEMAIL:-mmapdemo@mmapdemo.example}>"
 last_change()
 {
 	git -C "$TOP" log -1 --format=%aD -- module scripts 2>/dev/null | grep . ||
-		date -R -r "$TOP/module/mmapdemo.h"
+		date -R -r "$TOP/module/device.h"
 }
 
 changelog()

@@ -44,7 +44,7 @@ builds_newer()
 {
 	mkdir "$TMP/newer" &&
 		rsync -a --exclude=/.git --exclude-from="$TOP/.gitignore" "$TOP/" "$TMP/newer/" &&
-		sed -i "s/^\(#define MMAPDEMO_VERSION\).*/\1 \"$NEWER\"/" "$TMP/newer/module/mmapdemo.h" &&
+		sed -i "s/^\(#define MMAPDEMO_VERSION\).*/\1 \"$NEWER\"/" "$TMP/newer/module/device.h" &&
 		mv "$("$TMP/newer/scripts/package/deb.sh")" "$TMP/newer.deb" &&
 		[ "$(dpkg-deb -f "$TMP/newer.deb" Version)" = "$NEWER" ]
 }

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The page pool: see pool.c.
+ */
+#ifndef _MMAPDEMO_POOL_H
+#define _MMAPDEMO_POOL_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/mm_types.h>
+#include <linux/spinlock.h>
+
+struct shrinker;
+
+/**
+ * struct mmapdemo_pool - a bounded supply of zeroed pages
+ * @cap: limit on @nr_held
+ * @nr_held: pages allocated and not yet freed, those in the store included
+ * @nr_forgotten: pages given up: in use by others, poisoned or mlocked
+ * @lock: protects @free and @nr_free
+ * @free: pages that no CPU caches, linked by folio->lru
+ * @nr_free: length of @free; written under @lock, with WRITE_ONCE() for
+ *	     lockless readers
+ * @caches: per-CPU lists in front of @free
+ * @shrinker: frees spare pages under memory pressure
+ */
+struct mmapdemo_pool {
+	unsigned long cap;
+	atomic_long_t nr_held;
+	atomic_long_t nr_forgotten;
+	/* protects free and nr_free */
+	spinlock_t lock;
+	struct list_head free;
+	unsigned long nr_free;
+	struct mmapdemo_cache __percpu *caches;
+	struct shrinker *shrinker;
+};
+
+int mmapdemo_pool_init(struct mmapdemo_pool *pool, unsigned long cap);
+long mmapdemo_pool_fini(struct mmapdemo_pool *pool);
+struct folio *mmapdemo_pool_get(struct mmapdemo_pool *pool);
+void mmapdemo_pool_put(struct mmapdemo_pool *pool, struct folio *folio);
+unsigned long mmapdemo_pool_count(struct mmapdemo_pool *pool);
+unsigned long mmapdemo_pool_shrink(struct mmapdemo_pool *pool,
+				   unsigned long nr_pages);
+
+#endif /* _MMAPDEMO_POOL_H */

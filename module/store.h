@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The backing store: see store.c.
+ */
+#ifndef _MMAPDEMO_STORE_H
+#define _MMAPDEMO_STORE_H
+
+#include <linux/fs.h>
+#include <linux/mm_types.h>
+
+struct mmapdemo_pool;
+
+/**
+ * struct mmapdemo_store - the backing store: a page for each touched pgoff
+ * @pool: where its pages come from
+ * @inode: its address_space holds the pages, its i_size is the device's size
+ * @nr_dirty: pages in the dirty log; protected by the xa_lock of i_pages
+ */
+struct mmapdemo_store {
+	struct mmapdemo_pool *pool;
+	struct inode *inode;
+	unsigned long nr_dirty;
+};
+
+int mmapdemo_store_init(struct mmapdemo_store *store,
+			struct mmapdemo_pool *pool, loff_t size);
+void mmapdemo_store_fini(struct mmapdemo_store *store);
+struct folio *mmapdemo_store_get(struct mmapdemo_store *store, pgoff_t pgoff);
+unsigned int mmapdemo_store_get_run(struct mmapdemo_store *store, pgoff_t pgoff,
+				    struct folio **folios, unsigned int max);
+struct folio *mmapdemo_store_find(struct mmapdemo_store *store, pgoff_t pgoff);
+struct folio *mmapdemo_store_make(struct mmapdemo_store *store, pgoff_t pgoff,
+				  bool dirty);
+struct folio *mmapdemo_store_grab(struct mmapdemo_store *store, pgoff_t pgoff,
+				  bool dirty);
+unsigned long mmapdemo_store_discard(struct mmapdemo_store *store,
+				     pgoff_t start, pgoff_t end);
+void mmapdemo_store_resize(struct mmapdemo_store *store, loff_t size);
+loff_t mmapdemo_store_seek(struct mmapdemo_store *store, loff_t pos,
+			   int whence);
+int mmapdemo_store_module_init(void);
+void mmapdemo_store_module_exit(void);
+
+static inline struct address_space *
+mmapdemo_store_mapping(const struct mmapdemo_store *store)
+{
+	return store->inode->i_mapping;
+}
+
+/* The first pgoff past the end; stable under inode_lock or invalidate_lock. */
+static inline pgoff_t mmapdemo_store_end(const struct mmapdemo_store *store)
+{
+	return i_size_read(store->inode) >> PAGE_SHIFT;
+}
+
+#endif /* _MMAPDEMO_STORE_H */
