@@ -11,8 +11,10 @@
  * store and in the CPUs' caches included. So at the cap all caches are drained
  * before a get fails.
  *
- * A page on the pool's lists has one reference, the pool's. If anyone else held
- * one, they could read what the next owner stores: see mmapdemo_pool_put().
+ * A spare page has one reference, the pool's. If anyone else held one, they
+ * could read what the next owner stores. A page that others still hold when it
+ * is put back is lent to them: it counts against the cap until it is the pool's
+ * alone again (mmapdemo_pool_put()).
  */
 #include <linux/highmem.h>
 #include <linux/list.h>
@@ -195,9 +197,95 @@ static long pool_grow(struct mmapdemo_pool *pool, struct list_head *list)
 	return nr ?: -ENOMEM;
 }
 
+/* Drops our reference: frees the page, or leaves it to its other holders. */
+static void pool_release(struct folio *folio)
+{
+	folio->private = NULL;
+	mmapdemo_stat_inc(STAT_POOL_FREED);
+	folio_put(folio);
+}
+
+static void pool_forget(struct mmapdemo_pool *pool, struct folio *folio)
+{
+	atomic_long_dec(&pool->nr_held);
+	atomic_long_inc(&pool->nr_forgotten);
+	pool_release(folio);
+}
+
+/*
+ * Makes a page spare, if our reference is the last one. To find out, the
+ * reference count is frozen: set from 1 to 0, where nobody can get a new one.
+ * Return: whether it was.
+ */
+static bool pool_reclaim(struct folio *folio)
+{
+	if (!folio_ref_freeze(folio, 1))
+		return false;
+	/* Zapping dirty and young PTEs sets these. */
+	folio_clear_dirty(folio);
+	folio_clear_referenced(folio);
+	folio->index = 0;
+	folio->private = POOL_STALE;
+	folio_ref_unfreeze(folio, 1);
+	return true;
+}
+
+/*
+ * Whether a page can be of no more use: memory_failure() keeps a reference to a
+ * poisoned one, and the allocator undoes mlock's accounting when it frees it.
+ */
+static bool pool_unfit(struct folio *folio)
+{
+	return folio_test_hwpoison(folio) || folio_test_mlocked(folio);
+}
+
+static void pool_lend(struct mmapdemo_pool *pool, struct folio *folio)
+{
+	spin_lock(&pool->lock);
+	list_add_tail(&folio->lru, &pool->lent);
+	WRITE_ONCE(pool->nr_lent, pool->nr_lent + 1);
+	spin_unlock(&pool->lock);
+}
+
+/**
+ * mmapdemo_pool_take_back() - look for lent pages that nobody else holds any more
+ * @pool: the pool
+ *
+ * Nobody tells us when a reference goes, so this looks at each of them: at the
+ * cap, when the system is short of memory, and when somebody wants to know.
+ *
+ * Context: any but hard interrupt.
+ */
+void mmapdemo_pool_take_back(struct mmapdemo_pool *pool)
+{
+	unsigned long back = 0, unfit = 0;
+	struct folio *folio, *next;
+	LIST_HEAD(forget);
+
+	if (!READ_ONCE(pool->nr_lent))
+		return;
+	spin_lock(&pool->lock);
+	list_for_each_entry_safe(folio, next, &pool->lent, lru) {
+		if (unlikely(pool_unfit(folio))) {
+			list_move(&folio->lru, &forget);
+			unfit++;
+		} else if (pool_reclaim(folio)) {
+			list_move(&folio->lru, &pool->free);
+			back++;
+		}
+	}
+	WRITE_ONCE(pool->nr_lent, pool->nr_lent - back - unfit);
+	WRITE_ONCE(pool->nr_free, pool->nr_free + back);
+	spin_unlock(&pool->lock);
+	while (!list_empty(&forget))
+		pool_forget(pool, list_take(&forget));
+}
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_take_back);
+
 /*
  * Gets a page from the free list, else from the system, else from the caches of
- * other CPUs. The first two give a batch, whose rest goes to the local cache.
+ * other CPUs and from what was lent. The first two give a batch, whose rest goes
+ * to the local cache.
  */
 static struct folio *pool_refill(struct mmapdemo_pool *pool)
 {
@@ -210,6 +298,7 @@ static struct folio *pool_refill(struct mmapdemo_pool *pool)
 		nr = pool_grow(pool, &batch);
 	if (nr == -ENOSPC) {
 		pool_drain(pool);
+		mmapdemo_pool_take_back(pool);
 		/* If the shrinker was faster, there is room below the cap. */
 		nr = pool_unsplice(pool, &batch, 1) ?: pool_grow(pool, &batch);
 	}
@@ -226,21 +315,6 @@ static struct folio *pool_refill(struct mmapdemo_pool *pool)
 		spin_unlock(&cache->lock);
 	}
 	return folio;
-}
-
-/* Drops our reference: frees the page, or leaves it to its other holders. */
-static void pool_release(struct folio *folio)
-{
-	folio->private = NULL;
-	mmapdemo_stat_inc(STAT_POOL_FREED);
-	folio_put(folio);
-}
-
-static void pool_forget(struct mmapdemo_pool *pool, struct folio *folio)
-{
-	atomic_long_dec(&pool->nr_held);
-	atomic_long_inc(&pool->nr_forgotten);
-	pool_release(folio);
 }
 
 /**
@@ -275,7 +349,6 @@ struct folio *mmapdemo_pool_get(struct mmapdemo_pool *pool)
 		flush_dcache_folio(folio);
 		folio->private = NULL;
 		mmapdemo_stat_inc(STAT_POOL_RECYCLED);
-		mmapdemo_stat_inc(STAT_POOL_ZEROED);
 	}
 	return folio;
 }
@@ -287,17 +360,17 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_get);
  * @folio: an unlocked, unmapped folio with no mapping; the caller's reference
  *	   goes to the pool
  *
- * The page is reused only if that reference is the last one. To find out, the
- * reference count is frozen: set from 1 to 0, where nobody can get a new one.
- * Others may hold one: a GUP pin or a pipe, for any length of time, and an RCU
- * lookup that found the page in the store just before its removal, for a few
- * instructions. The latter matters as much: filemap_map_pages checks
- * page->mapping under the page lock, but not page->index. If it held a
- * reference to a page that went through here into another slot, it would map
- * that page at the old offset.
+ * The page is reused only if that reference is the last one. Others may hold
+ * one: a GUP pin or a pipe, for any length of time, and an RCU lookup that found
+ * the page in the store just before its removal, for a few instructions. The
+ * latter matters as much: filemap_map_pages checks page->mapping under the page
+ * lock, but not page->index. If it held a reference to a page that went through
+ * here into another slot, it would map that page at the old offset.
  *
- * A page that others hold is left to them and forgotten: it no longer counts as
- * held. So is a page that is poisoned or still marked as mlocked.
+ * A page that others hold is lent to them, and still counts against the cap:
+ * otherwise a program could take any amount of memory by splicing pages into
+ * pipes and discarding them. A page that is poisoned or still marked as mlocked
+ * is forgotten: it no longer counts as held.
  *
  * Context: any but hard interrupt.
  */
@@ -305,22 +378,12 @@ void mmapdemo_pool_put(struct mmapdemo_pool *pool, struct folio *folio)
 {
 	VM_WARN_ON_ONCE_FOLIO(folio->mapping, folio);
 
-	if (!folio_ref_freeze(folio, 1)) {
+	if (unlikely(pool_unfit(folio)))
 		pool_forget(pool, folio);
-		return;
-	}
-	/* Zapping dirty and young PTEs sets these. */
-	folio_clear_dirty(folio);
-	folio_clear_referenced(folio);
-	folio->index = 0;
-	folio->private = POOL_STALE;
-	folio_ref_unfreeze(folio, 1);
-
-	/* The allocator undoes mlock's accounting when it frees the page. */
-	if (folio_test_hwpoison(folio) || folio_test_mlocked(folio))
-		pool_forget(pool, folio);
-	else
+	else if (likely(pool_reclaim(folio)))
 		cache_give(pool, folio);
+	else
+		pool_lend(pool, folio);
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_put);
 
@@ -358,8 +421,10 @@ unsigned long mmapdemo_pool_shrink(struct mmapdemo_pool *pool,
 	LIST_HEAD(pages);
 	unsigned long nr;
 
-	if (READ_ONCE(pool->nr_free) < nr_pages)
+	if (READ_ONCE(pool->nr_free) < nr_pages) {
 		pool_drain(pool);
+		mmapdemo_pool_take_back(pool);
+	}
 	/*
 	 * Unlist the pages and make room below the cap in one step: otherwise a
 	 * fault at the cap could find neither a page nor room for one.
@@ -377,7 +442,10 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_shrink);
 static unsigned long pool_shrinker_count(struct shrinker *shrinker,
 					 struct shrink_control *sc)
 {
-	return mmapdemo_pool_count(SHRINKER_PRIVATE(shrinker)) ?:
+	struct mmapdemo_pool *pool = SHRINKER_PRIVATE(shrinker);
+
+	/* Lent pages may have come back: only a scan finds out. */
+	return mmapdemo_pool_count(pool) + READ_ONCE(pool->nr_lent) ?:
 	       SHRINK_EMPTY;
 }
 
@@ -424,6 +492,8 @@ int mmapdemo_pool_init(struct mmapdemo_pool *pool, unsigned long cap)
 	spin_lock_init(&pool->lock);
 	INIT_LIST_HEAD(&pool->free);
 	pool->nr_free = 0;
+	INIT_LIST_HEAD(&pool->lent);
+	pool->nr_lent = 0;
 
 	pool->caches = alloc_percpu(struct mmapdemo_cache);
 	if (!pool->caches)
@@ -448,7 +518,7 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_init);
  * @pool: the pool; all of its pages have been put back
  *
  * Frees the shrinker first, which waits for a running scan: after that the
- * lists are ours alone.
+ * lists are ours alone. Pages that are still lent are left to their holders.
  *
  * Context: process context, may sleep.
  * Return: 0, or the number of pages that were not put back: a leak, which is
@@ -461,6 +531,8 @@ long mmapdemo_pool_fini(struct mmapdemo_pool *pool)
 	shrinker_free(pool->shrinker);
 	while (mmapdemo_pool_shrink(pool, SWAP_CLUSTER_MAX))
 		cond_resched();
+	while (!list_empty(&pool->lent))
+		pool_forget(pool, list_take(&pool->lent));
 	free_percpu(pool->caches);
 	missing = atomic_long_read(&pool->nr_held);
 	WARN(missing, "%ld pages are missing\n", missing);

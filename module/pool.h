@@ -16,11 +16,14 @@ struct shrinker;
  * struct mmapdemo_pool - a bounded supply of zeroed pages
  * @cap: limit on @nr_held
  * @nr_held: pages allocated and not yet freed, those in the store included
- * @nr_forgotten: pages given up: in use by others, poisoned or mlocked
- * @lock: protects @free and @nr_free
+ * @nr_forgotten: pages given up: poisoned, or still marked as mlocked
+ * @lock: protects the two lists and their lengths
  * @free: pages that no CPU caches, linked by folio->lru
  * @nr_free: length of @free; written under @lock, with WRITE_ONCE() for
  *	     lockless readers
+ * @lent: pages that were put back while others still held them, linked by
+ *	  folio->lru; they count as held
+ * @nr_lent: length of @lent; written like @nr_free
  * @caches: per-CPU lists in front of @free
  * @shrinker: frees spare pages under memory pressure
  */
@@ -28,10 +31,12 @@ struct mmapdemo_pool {
 	unsigned long cap;
 	atomic_long_t nr_held;
 	atomic_long_t nr_forgotten;
-	/* protects free and nr_free */
+	/* protects the lists and their lengths */
 	spinlock_t lock;
 	struct list_head free;
 	unsigned long nr_free;
+	struct list_head lent;
+	unsigned long nr_lent;
 	struct mmapdemo_cache __percpu *caches;
 	struct shrinker *shrinker;
 };
@@ -40,6 +45,7 @@ int mmapdemo_pool_init(struct mmapdemo_pool *pool, unsigned long cap);
 long mmapdemo_pool_fini(struct mmapdemo_pool *pool);
 struct folio *mmapdemo_pool_get(struct mmapdemo_pool *pool);
 void mmapdemo_pool_put(struct mmapdemo_pool *pool, struct folio *folio);
+void mmapdemo_pool_take_back(struct mmapdemo_pool *pool);
 unsigned long mmapdemo_pool_count(struct mmapdemo_pool *pool);
 unsigned long mmapdemo_pool_shrink(struct mmapdemo_pool *pool,
 				   unsigned long nr_pages);

@@ -32,7 +32,6 @@ static const char * const stat_names[] = {
 	[STAT_POOL_ALLOCATED]	= "pool_allocated",
 	[STAT_POOL_FREED]	= "pool_freed",
 	[STAT_POOL_RECYCLED]	= "pool_recycled",
-	[STAT_POOL_ZEROED]	= "pool_zeroed",
 };
 
 static_assert(ARRAY_SIZE(stat_names) == MMAPDEMO_NR_STATS);
@@ -74,11 +73,13 @@ static int pool_show(struct seq_file *m, void *unused)
 	struct mmapdemo_pool *pool = &dev->pool;
 	struct address_space *mapping = mmapdemo_store_mapping(&dev->store);
 
+	mmapdemo_pool_take_back(pool);
 	seq_printf(m, "cap %lu\n", pool->cap);
 	seq_printf(m, "held %ld\n", atomic_long_read(&pool->nr_held));
 	seq_printf(m, "cached %lu\n", mmapdemo_pool_count(pool));
 	seq_printf(m, "stored %lu\n", READ_ONCE(mapping->nrpages));
 	seq_printf(m, "dirty %lu\n", READ_ONCE(dev->store.nr_dirty));
+	seq_printf(m, "lent %lu\n", READ_ONCE(pool->nr_lent));
 	seq_printf(m, "forgotten %ld\n", atomic_long_read(&pool->nr_forgotten));
 	return 0;
 }

@@ -28,8 +28,7 @@ enum mmapdemo_stat {
 	STAT_DISCARDED,		/* pages removed by discard or resize */
 	STAT_POOL_ALLOCATED,	/* pages allocated */
 	STAT_POOL_FREED,	/* pages freed, or left to others */
-	STAT_POOL_RECYCLED,	/* used pages handed out again */
-	STAT_POOL_ZEROED,	/* recycled pages that were zeroed */
+	STAT_POOL_RECYCLED,	/* used pages zeroed and handed out again */
 	MMAPDEMO_NR_STATS
 };
 
