@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The file operations: file.c has most, ioctl.c and vma.c one each.
+ * The file operations: file.c has most, ioctl.c, vma.c and prepare.c one each.
  */
 #ifndef _MMAPDEMO_FILE_H
 #define _MMAPDEMO_FILE_H

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mmap_hook=mmap_prepare: how the newest kernels want mmap(2) served, with a
+ * description of the VMA in place of the VMA.
+ */
+#include <linux/fs.h>
+#include <linux/mm.h>
+
+#include "compat.h"
+#include "file.h"
+#include "params.h"
+#include "stats.h"
+#include "trace.h"
+#include "vma.h"
+
+#if MMAPDEMO_HAVE_MMAP_PREPARE
+/**
+ * mmapdemo_vma_mapped() - vm_operations_struct.mapped: the VMA is in the tree
+ * @start: its first address
+ * @end: the address after it
+ * @pgoff: pgoff of its first page
+ * @file: an open /dev/mmapdemo
+ * @private_data: its vm_private_data, which we do not use
+ *
+ * Like ->mmap, not called if the mapping only grows a neighbour. What is done
+ * once per VMA, and may fail or must be undone in ->close, belongs here.
+ *
+ * Context: process context under mmap_lock, exclusively.
+ * Return: 0; an errno would unmap it again.
+ */
+static int mmapdemo_vma_mapped(unsigned long start, unsigned long end,
+			       pgoff_t pgoff, const struct file *file,
+			       void **private_data)
+{
+	mmapdemo_stat_inc(STAT_MMAP);
+	trace_mmapdemo_mmap(start, end, pgoff);
+	return 0;
+}
+
+/* Only ->mmap_prepare may set ->mapped. */
+static const struct vm_operations_struct mmapdemo_vm_ops_prepare = {
+	MMAPDEMO_VM_OPS,
+	.mapped		= mmapdemo_vma_mapped,
+};
+
+static const struct vm_operations_struct mmapdemo_vm_ops_prepare_insert = {
+	MMAPDEMO_VM_OPS_INSERT,
+	.mapped		= mmapdemo_vma_mapped,
+};
+
+/**
+ * mmapdemo_mmap_prepare() - file_operations.mmap_prepare
+ * @desc: describes the future VMA; we fill in the rest
+ *
+ * There is no VMA yet, and there may never be one: next, the core tries to
+ * merge the description into a neighbour, or fails. So this function changes
+ * @desc alone, and nothing that would have to be undone. In return the core
+ * knows all flags before it looks for a neighbour; with ->mmap it looks first,
+ * and trusts the driver with a half-made VMA.
+ *
+ * Context: process context under mmap_lock, exclusively.
+ * Return: 0.
+ */
+int mmapdemo_mmap_prepare(struct vm_area_desc *desc)
+{
+	if (mmapdemo_param_fault_mode() == MMAPDEMO_FAULT_INSERT) {
+		vma_desc_set_flags(desc, VMA_MIXEDMAP_BIT);
+		desc->vm_ops = &mmapdemo_vm_ops_prepare_insert;
+	} else {
+		desc->vm_ops = &mmapdemo_vm_ops_prepare;
+	}
+	return 0;
+}
+#endif /* MMAPDEMO_HAVE_MMAP_PREPARE */
