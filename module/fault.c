@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/percpu.h>
 
 #include "compat.h"
 #include "dirty.h"
@@ -142,26 +143,49 @@ vm_fault_t mmapdemo_fault(struct vm_fault *vmf)
 	return ret;
 }
 
+/**
+ * struct around - where a reader is expected next
+ * @vma: the mapping that it reads; compared, never followed
+ * @next: the page after the last window
+ * @nr_pages: length of the last window
+ */
+struct around {
+	const struct vm_area_struct *vma;
+	pgoff_t next;
+	unsigned long nr_pages;
+};
+
+/*
+ * Per CPU: readers of one file do not disturb each other, and no cache line
+ * moves between CPUs. A reader that is moved to another CPU, or shares one,
+ * starts with the core's window again. It is a hint, which needs no lock.
+ */
+static DEFINE_PER_CPU(struct around, around);
+
 /*
  * Return: the last page to map, where the core would end the window at @end. A
  * reader that continues where the last window ended gets twice as much, up to
- * AROUND_GROWTH times the core's window: with all pages present, the fault
- * itself is most of the cost. The window stays within the page table and the
- * VMA. The last one is remembered in f_ra, where the page cache keeps its
- * read-ahead state: it is a hint, which needs no lock.
+ * AROUND_GROWTH times the core's window, and with MADV_SEQUENTIAL at once: with
+ * all pages present, the fault itself is most of the cost. With MADV_RANDOM it
+ * gets the core's window. The window stays within the page table and the VMA.
  */
 static pgoff_t around_last(const struct vm_fault *vmf, pgoff_t start, pgoff_t end)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	struct file_ra_state *ra = &vma->vm_file->f_ra;
+	struct around *last = raw_cpu_ptr(&around);
 	unsigned long nr = end - start + 1;
 
-	if (READ_ONCE(ra->start) == start)
-		nr = clamp(2UL * READ_ONCE(ra->size), nr, AROUND_GROWTH * nr);
+	if (vma->vm_flags & VM_RAND_READ)
+		return end;
+	if (vma->vm_flags & VM_SEQ_READ)
+		nr *= AROUND_GROWTH;
+	else if (READ_ONCE(last->next) == start && READ_ONCE(last->vma) == vma)
+		nr = clamp(2 * READ_ONCE(last->nr_pages), nr, AROUND_GROWTH * nr);
 	end = min3(start + nr, vma->vm_pgoff + vma_pages(vma),
 		   vmf->pgoff + PTRS_PER_PTE - pte_index(vmf->address)) - 1;
-	WRITE_ONCE(ra->size, nr);
-	WRITE_ONCE(ra->start, end + 1);
+	WRITE_ONCE(last->vma, vma);
+	WRITE_ONCE(last->nr_pages, nr);
+	WRITE_ONCE(last->next, end + 1);
 	return end;
 }
 
