@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The backing store: see store.c.
+ * The backing store: store.c finds and makes pages, remove.c removes them,
+ * inode.c has the inode that they live in.
  */
 #ifndef _MMAPDEMO_STORE_H
 #define _MMAPDEMO_STORE_H
