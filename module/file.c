@@ -109,12 +109,12 @@ static size_t copy_writable(struct folio *folio, size_t offset, size_t len,
 }
 
 /*
- * Copies up to @len bytes of *@folio, the page at @pos or NULL for a hole, to
- * the user. Return: bytes copied, fewer if the user's buffer faults; -EIO: the
- * page is poisoned.
+ * Copies up to @len bytes of @folio, the page at @pos or NULL for a hole, to the
+ * user. Return: bytes copied, fewer if the user's buffer faults; -EIO: the page
+ * is poisoned.
  */
 static __always_inline ssize_t
-read_chunk(struct mmapdemo_store *store, struct folio **folio, loff_t pos,
+read_chunk(struct mmapdemo_store *store, struct folio *folio, loff_t pos,
 	   size_t len, struct iov_iter *to)
 {
 	/*
@@ -122,17 +122,17 @@ read_chunk(struct mmapdemo_store *store, struct folio **folio, loff_t pos,
 	 * tmpfs does: that is faster than clear_user(), which may also stop at
 	 * another byte if the user's buffer ends early (arm64).
 	 */
-	if (!*folio)
+	if (!folio)
 		return user_backed_iter(to) ?
 		       copy_page_to_iter(ZERO_PAGE(0), offset_in_page(pos), len, to) :
 		       iov_iter_zero(len, to);
 
-	if (unlikely(folio_test_hwpoison(*folio)))
+	if (unlikely(folio_test_hwpoison(folio)))
 		return -EIO;
 	/* Make writes through user mappings visible here. */
 	if (mapping_writably_mapped(mmapdemo_store_mapping(store)))
-		flush_dcache_folio(*folio);
-	return copy_writable(*folio, offset_in_page(pos), len, to);
+		flush_dcache_folio(folio);
+	return copy_writable(folio, offset_in_page(pos), len, to);
 }
 
 /*
@@ -155,9 +155,9 @@ static size_t copy_readable(struct folio *folio, size_t offset, size_t len,
 }
 
 /*
- * Makes a page for the hole at @pos. Return: the page, with a reference for the
- * caller; -EFAULT: none of @len bytes can be read, and no page was made;
- * -ENOSPC; -ENOMEM.
+ * Makes a page for the hole at @pos. The inode's lock, which is held, keeps it
+ * in the store. Return: the page; -EFAULT: none of @len bytes can be read, and
+ * no page was made; -ENOSPC; -ENOMEM.
  */
 static struct folio *write_hole(struct mmapdemo_store *store, loff_t pos,
 				size_t len, struct iov_iter *from)
@@ -167,45 +167,31 @@ static struct folio *write_hole(struct mmapdemo_store *store, loff_t pos,
 	if (fault_in_iov_iter_readable(from, len) == len)
 		return ERR_PTR(-EFAULT);
 	folio = mmapdemo_store_grab(store, pos >> PAGE_SHIFT, false);
-	if (!IS_ERR(folio))
+	if (!IS_ERR(folio)) {
 		folio_unlock(folio);
+		folio_put(folio);
+	}
 	return folio;
 }
 
 /*
- * Copies up to @len bytes from the user into *@folio, the page at @pos, which
- * is made if it is a hole. Return: bytes copied, fewer if the user's buffer
- * faults; -EIO: the page is poisoned; or as write_hole().
+ * Copies up to @len bytes from the user into @folio, the page at @pos. Return:
+ * bytes copied, fewer if the user's buffer faults; -EIO: the page is poisoned.
  */
-static __always_inline ssize_t
-write_chunk(struct mmapdemo_store *store, struct folio **folio, loff_t pos,
-	    size_t len, struct iov_iter *from)
+static ssize_t write_chunk(struct mmapdemo_store *store, struct folio *folio,
+			   loff_t pos, size_t len, struct iov_iter *from)
 {
 	size_t copied;
 
-	if (!*folio) {
-		struct folio *made = write_hole(store, pos, len, from);
-
-		if (IS_ERR(made))
-			return PTR_ERR(made);
-		*folio = made;
-	}
-	if (unlikely(folio_test_hwpoison(*folio)))
+	if (unlikely(folio_test_hwpoison(folio)))
 		return -EIO;
-	/*
-	 * A reference is enough: the inode's lock, which is held, keeps discard
-	 * and resize out, and the page in the store.
-	 */
-	copied = copy_readable(*folio, offset_in_page(pos), len, from);
-	flush_dcache_folio(*folio);
+	copied = copy_readable(folio, offset_in_page(pos), len, from);
+	flush_dcache_folio(folio);
 	/* After the last byte: see dirty.c. */
 	if (copied)
-		mmapdemo_dirty_folio(mmapdemo_store_mapping(store), *folio);
+		mmapdemo_dirty_folio(mmapdemo_store_mapping(store), folio);
 	return copied;
 }
-
-typedef ssize_t copy_fn(struct mmapdemo_store *store, struct folio **folio,
-			loff_t pos, size_t len, struct iov_iter *iter);
 
 static size_t iocb_chunk(const struct kiocb *iocb, const struct iov_iter *iter,
 			 const struct mmapdemo_store *store)
@@ -215,21 +201,26 @@ static size_t iocb_chunk(const struct kiocb *iocb, const struct iov_iter *iter,
 }
 
 /*
- * Copies the next chunk to or from @folio, or NULL for a hole, and drops its
- * reference. Return: 0 to go on; or why to stop: -EFAULT, or an error of @copy.
+ * Copies the next chunk to or from @folio, or NULL for a hole, which a write
+ * fills. Return: 0 to go on; or why to stop.
  */
 static __always_inline int copy_chunk(struct mmapdemo_store *store,
 				      struct folio *folio, struct kiocb *iocb,
-				      struct iov_iter *iter, copy_fn copy)
+				      struct iov_iter *iter, bool write)
 {
-	size_t len = iocb_chunk(iocb, iter, store);
-	ssize_t copied = 0;
-
 	/* 0 at the end of the device, which may just have moved. */
-	if (len)
-		copied = copy(store, &folio, iocb->ki_pos, len, iter);
-	if (folio)
-		folio_put(folio);
+	size_t len = iocb_chunk(iocb, iter, store);
+	ssize_t copied;
+
+	if (!len)
+		return 0;
+	if (write && !folio) {
+		folio = write_hole(store, iocb->ki_pos, len, iter);
+		if (IS_ERR(folio))
+			return PTR_ERR(folio);
+	}
+	copied = write ? write_chunk(store, folio, iocb->ki_pos, len, iter) :
+			 read_chunk(store, folio, iocb->ki_pos, len, iter);
 	if (copied < 0)
 		return copied;
 	iocb->ki_pos += copied;
@@ -238,11 +229,11 @@ static __always_inline int copy_chunk(struct mmapdemo_store *store,
 
 /*
  * Copies page by page, up to the end of the buffer or of the device, and looks
- * pages up in batches.
+ * pages up in batches. Out of line, as its array on the stack would slow down
+ * short calls.
  */
-static __always_inline int copy_run(struct mmapdemo_store *store,
-				    struct kiocb *iocb, struct iov_iter *iter,
-				    copy_fn copy)
+static noinline int copy_run(struct mmapdemo_store *store, struct kiocb *iocb,
+			     struct iov_iter *iter, bool write)
 {
 	struct folio *folios[IO_BATCH];
 	unsigned int i, nr;
@@ -256,14 +247,12 @@ static __always_inline int copy_run(struct mmapdemo_store *store,
 					    min_t(size_t, IO_BATCH,
 						  DIV_ROUND_UP(end, PAGE_SIZE)));
 		if (!nr)
-			folios[nr++] = NULL;
+			err = copy_chunk(store, NULL, iocb, iter, write);
 		for (i = 0; i < nr; i++) {
 			/* Stop on error, or if the device shrank. */
 			if (!err && iocb->ki_pos >> PAGE_SHIFT == pgoff + i)
-				err = copy_chunk(store, folios[i], iocb, iter,
-						 copy);
-			else
-				folio_put(folios[i]);
+				err = copy_chunk(store, folios[i], iocb, iter, write);
+			folio_put(folios[i]);
 		}
 		if (fatal_signal_pending(current))
 			break;
@@ -272,38 +261,15 @@ static __always_inline int copy_run(struct mmapdemo_store *store,
 	return err;
 }
 
-/* Out of line, as their array on the stack would slow down short calls. */
-static noinline int read_run(struct mmapdemo_store *store, struct kiocb *iocb,
-			     struct iov_iter *to)
+/* Return: bytes copied since @iocb was at @start; if there are none, @err. */
+static ssize_t copied_since(const struct kiocb *iocb, loff_t start, int err)
 {
-	return copy_run(store, iocb, to, read_chunk);
-}
-
-static noinline int write_run(struct mmapdemo_store *store, struct kiocb *iocb,
-			      struct iov_iter *from)
-{
-	return copy_run(store, iocb, from, write_chunk);
-}
-
-/*
- * Inlined, so that @copy and @run are constants and cost no indirect call.
- * Return: bytes copied; if there are none, 0 or an error of @run.
- */
-static __always_inline ssize_t
-copy_iter(struct kiocb *iocb, struct iov_iter *iter, copy_fn copy,
-	  int (*run)(struct mmapdemo_store *store, struct kiocb *iocb,
-		     struct iov_iter *iter))
-{
-	struct mmapdemo_store *store = &mmapdemo_device(iocb->ki_filp)->store;
-	loff_t start = iocb->ki_pos;
-	int err;
-
-	if (offset_in_page(start) + iov_iter_count(iter) > PAGE_SIZE)
-		err = run(store, iocb, iter);
-	else
-		err = copy_chunk(store, mmapdemo_store_get(store, start >> PAGE_SHIFT),
-				 iocb, iter, copy);
 	return iocb->ki_pos - start ?: err;
+}
+
+static bool in_one_page(const struct kiocb *iocb, const struct iov_iter *iter)
+{
+	return offset_in_page(iocb->ki_pos) + iov_iter_count(iter) <= PAGE_SIZE;
 }
 
 /**
@@ -317,7 +283,33 @@ copy_iter(struct kiocb *iocb, struct iov_iter *iter, copy_fn copy,
  */
 static ssize_t mmapdemo_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
-	return copy_iter(iocb, to, read_chunk, read_run);
+	struct mmapdemo_store *store = &mmapdemo_device(iocb->ki_filp)->store;
+	loff_t start = iocb->ki_pos;
+	struct folio *folio;
+	int err;
+
+	if (!in_one_page(iocb, to))
+		return copied_since(iocb, start, copy_run(store, iocb, to, false));
+	folio = mmapdemo_store_get(store, start >> PAGE_SHIFT);
+	err = copy_chunk(store, folio, iocb, to, false);
+	if (folio)
+		folio_put(folio);
+	return copied_since(iocb, start, err);
+}
+
+/* The inode's lock is held: what is in the store stays there. */
+static ssize_t write_locked(struct mmapdemo_store *store, struct kiocb *iocb,
+			    struct iov_iter *from)
+{
+	loff_t start = iocb->ki_pos;
+	int err;
+
+	if (in_one_page(iocb, from))
+		err = copy_chunk(store, mmapdemo_store_peek(store, start >> PAGE_SHIFT),
+				 iocb, from, true);
+	else
+		err = copy_run(store, iocb, from, true);
+	return copied_since(iocb, start, err) ?: -ENOSPC;
 }
 
 /**
@@ -336,19 +328,19 @@ static ssize_t mmapdemo_read_iter(struct kiocb *iocb, struct iov_iter *to)
  */
 static ssize_t mmapdemo_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
-	struct inode *inode = mmapdemo_device(iocb->ki_filp)->store.inode;
+	struct mmapdemo_store *store = &mmapdemo_device(iocb->ki_filp)->store;
 	ssize_t ret;
 
 	/* Filling a hole may have to wait for a page. */
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EOPNOTSUPP;
 
-	inode_lock(inode);
+	inode_lock(store->inode);
 	ret = generic_write_checks(iocb, from);
 	if (ret > 0)
 		ret = file_update_time(iocb->ki_filp) ?:
-		      copy_iter(iocb, from, write_chunk, write_run) ?: -ENOSPC;
-	inode_unlock(inode);
+		      write_locked(store, iocb, from);
+	inode_unlock(store->inode);
 	return ret;
 }
 

@@ -48,6 +48,13 @@ mmapdemo_store_mapping(const struct mmapdemo_store *store)
 	return store->inode->i_mapping;
 }
 
+/* A page that cannot leave the store, or NULL: the caller holds the inode's lock. */
+static inline struct folio *mmapdemo_store_peek(struct mmapdemo_store *store,
+						pgoff_t pgoff)
+{
+	return xa_load(&mmapdemo_store_mapping(store)->i_pages, pgoff);
+}
+
 /* The first pgoff past the end; stable under inode_lock or invalidate_lock. */
 static inline pgoff_t mmapdemo_store_end(const struct mmapdemo_store *store)
 {
