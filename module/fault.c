@@ -6,43 +6,38 @@
  *   ->fault		no PTE: find or make the page
  *   ->page_mkwrite	a read-only PTE of a shared mapping becomes writable
  */
-#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/percpu.h>
 
 #include "compat.h"
-#include "dirty.h"
 #include "fault.h"
 #include "stats.h"
 #include "trace.h"
+#include "write.h"
 
 /* Limit of what ->map_pages maps, in windows of the core's fault-around. */
 #define AROUND_GROWTH	16
 
 /*
- * Counts a fault. Return: whether it is a write to a shared mapping. To name
- * each counter takes fewer instructions than to compute it, as the tracepoint
- * does.
+ * To name each counter takes fewer instructions than to compute it, as the
+ * tracepoint does.
  */
-static bool fault_count(const struct vm_fault *vmf)
+static void fault_count(const struct vm_fault *vmf)
 {
-	if (!(vmf->flags & FAULT_FLAG_WRITE)) {
+	if (!(vmf->flags & FAULT_FLAG_WRITE))
 		mmapdemo_stat_inc(STAT_FAULT_READ);
-		return false;
-	}
-	if (vmf->vma->vm_flags & VM_SHARED) {
+	else if (vmf->vma->vm_flags & VM_SHARED)
 		mmapdemo_stat_inc(STAT_FAULT_WRITE);
-		return true;
-	}
-	mmapdemo_stat_inc(STAT_FAULT_COW);
-	return false;
+	else
+		mmapdemo_stat_inc(STAT_FAULT_COW);
 }
 
-static void fault_sigbus(const struct vm_fault *vmf, enum mmapdemo_stat reason)
+static vm_fault_t fault_sigbus(const struct vm_fault *vmf, enum mmapdemo_stat reason)
 {
 	mmapdemo_stat_inc(reason);
 	trace_mmapdemo_sigbus(vmf, reason);
+	return reason == STAT_SIGBUS_POISON ? VM_FAULT_HWPOISON : VM_FAULT_SIGBUS;
 }
 
 /*
@@ -57,72 +52,21 @@ static vm_fault_t fault_error(const struct vm_fault *vmf, int err)
 	case -ENOMEM:
 		return VM_FAULT_OOM;
 	case -ENOSPC:
-		fault_sigbus(vmf, STAT_SIGBUS_CAP);
-		return VM_FAULT_SIGBUS;
+		return fault_sigbus(vmf, STAT_SIGBUS_CAP);
+	case -EIO:
+		return fault_sigbus(vmf, STAT_SIGBUS_POISON);
 	default:
-		fault_sigbus(vmf, STAT_SIGBUS_SIZE);
-		return VM_FAULT_SIGBUS;
+		return fault_sigbus(vmf, STAT_SIGBUS_SIZE);
 	}
-}
-
-/*
- * Return: the page of a fault, locked. If it is new, @dirty tells whether it
- * starts in the dirty log.
- *
- * Index by vmf->pgoff, never by address: a partial munmap or an mremap moves
- * the start of the VMA. Check the size here, not in ->mmap: mremap lets a
- * mapping grow without asking us.
- */
-static struct folio *fault_find_or_make(struct vm_fault *vmf, bool dirty)
-{
-	struct mmapdemo_store *store = mmapdemo_vma_store(vmf->vma);
-	struct folio *folio;
-
-	do {
-		folio = mmapdemo_store_find(store, vmf->pgoff);
-		if (folio)
-			break;
-		/*
-		 * ->page_mkwrite does not update the time for a page that is
-		 * in the dirty log already.
-		 */
-		if (dirty)
-			file_update_time(vmf->vma->vm_file);
-		folio = mmapdemo_store_make(store, vmf->pgoff, dirty);
-	} while (folio == ERR_PTR(-EEXIST));
-	return folio;
-}
-
-/* The same; or NULL, with ->fault's return value in *@ret. */
-struct folio *mmapdemo_fault_grab(struct vm_fault *vmf, vm_fault_t *ret)
-{
-	struct folio *folio = fault_find_or_make(vmf, fault_count(vmf));
-
-	if (IS_ERR(folio)) {
-		*ret = fault_error(vmf, PTR_ERR(folio));
-		trace_mmapdemo_fault(vmf, *ret);
-		return NULL;
-	}
-	/*
-	 * The core tests for poison, too, but then takes any page with a
-	 * mapping for one of the page cache, and evicts it (mm/memory.c,
-	 * __do_fault()).
-	 */
-	if (unlikely(folio_test_hwpoison(folio))) {
-		folio_unlock(folio);
-		folio_put(folio);
-		fault_sigbus(vmf, STAT_SIGBUS_POISON);
-		*ret = VM_FAULT_HWPOISON;
-		trace_mmapdemo_fault(vmf, VM_FAULT_HWPOISON);
-		return NULL;
-	}
-	trace_mmapdemo_fault(vmf, VM_FAULT_LOCKED);
-	return folio;
 }
 
 /**
  * mmapdemo_fault() - vm_operations_struct.fault: no PTE, find or make the page
  * @vmf: the fault
+ *
+ * Index by vmf->pgoff, never by address: a partial munmap or an mremap moves
+ * the start of the VMA. Check the size here, not in ->mmap: mremap lets a
+ * mapping grow without asking us.
  *
  * Returns the page locked. Otherwise a discard could remove the page and zap
  * its PTEs before the core has set ours, which would then stay.
@@ -135,11 +79,28 @@ struct folio *mmapdemo_fault_grab(struct vm_fault *vmf, vm_fault_t *ret)
  */
 vm_fault_t mmapdemo_fault(struct vm_fault *vmf)
 {
-	vm_fault_t ret = VM_FAULT_LOCKED;
-	struct folio *folio = mmapdemo_fault_grab(vmf, &ret);
+	struct vm_area_struct *vma = vmf->vma;
+	struct file *writer = NULL;
+	struct folio *folio;
+	vm_fault_t ret;
 
-	if (folio)
+	/* A write to a private mapping changes a copy of the page. */
+	if (vmf->flags & FAULT_FLAG_WRITE && vma->vm_flags & VM_SHARED)
+		writer = vma->vm_file;
+	folio = mmapdemo_store_grab(mmapdemo_vma_store(vma), vmf->pgoff, writer);
+	if (!IS_ERR(folio) && unlikely(folio_test_hwpoison(folio))) {
+		folio_unlock(folio);
+		folio_put(folio);
+		folio = ERR_PTR(-EIO);
+	}
+	if (!IS_ERR(folio)) {
 		vmf->page = folio_page(folio, 0);
+		ret = VM_FAULT_LOCKED;
+	} else {
+		ret = fault_error(vmf, PTR_ERR(folio));
+	}
+	fault_count(vmf);
+	trace_mmapdemo_fault(vmf, ret);
 	return ret;
 }
 
@@ -196,7 +157,7 @@ static pgoff_t around_last(const struct vm_fault *vmf, pgoff_t start, pgoff_t en
  * @end: last page of it, inclusive
  *
  * Maps present pages, makes none, and takes none of our locks: see
- * store_remove() and mmapdemo_pool_put() for why that is safe.
+ * remove_folio() and mmapdemo_pool_put() for why that is safe.
  *
  * Context: may not sleep: in an RCU read-side section since 6.4.
  * Return: %VM_FAULT_NOPAGE: the faulting page is mapped; 0: ->fault is next.
@@ -218,43 +179,37 @@ vm_fault_t mmapdemo_map_pages(struct vm_fault *vmf, pgoff_t start, pgoff_t end)
  * of a shared mapping is about to become writable
  * @vmf: the fault, with the page in vmf->page
  *
- * Adds the page to the dirty log, and leaves it locked until the core has made
- * the PTE writable. Otherwise a sync could write-protect the PTEs and clean the
- * page in between, which would leave a writable PTE to a clean page.
+ * Marks the page, and leaves it locked until the core has made the PTE
+ * writable. Otherwise a sync could write-protect the PTEs and clear the mark in
+ * between, which would leave a writable PTE to a clean page.
  *
  * Context: process context, may sleep; locks as for mmapdemo_fault().
  * Return: %VM_FAULT_LOCKED; %VM_FAULT_NOPAGE: the page was discarded before we
- * locked it, and the access faults again. Never 0 without a folio->mapping: the
- * core takes that for "retry", and retries for ever.
+ * locked it, and the access faults again; %VM_FAULT_HWPOISON. Never 0 without a folio->mapping: the core takes that for "retry",
+ * and retries for ever.
  */
 vm_fault_t mmapdemo_page_mkwrite(struct vm_fault *vmf)
 {
+	struct mmapdemo_store *store = mmapdemo_vma_store(vmf->vma);
 	struct folio *folio = page_folio(vmf->page);
-	struct file *file = vmf->vma->vm_file;
+	vm_fault_t ret = VM_FAULT_LOCKED;
+	int err;
 
 	mmapdemo_stat_inc(STAT_MKWRITE);
-	folio_lock(folio);
-	if (!folio_test_dirty(folio)) {
-		/*
-		 * A driver with this handler must update the time itself. Not
-		 * under the page lock: the node's filesystem may block. For a
-		 * page in the log it has been done.
-		 */
-		folio_unlock(folio);
-		file_update_time(file);
-		folio_lock(folio);
-	}
-	if (folio->mapping != file->f_mapping) {
-		folio_unlock(folio);
-		trace_mmapdemo_mkwrite(vmf, VM_FAULT_NOPAGE);
-		return VM_FAULT_NOPAGE;
-	}
 	/*
-	 * The core calls ->dirty_folio as well, once it has the page back
-	 * (fault_dirty_shared_page()), and that is our log. A driver with a log
-	 * of its own adds the page here.
+	 * A driver with this handler must update the time itself: once for all
+	 * writes to a page between two syncs, as a filesystem does.
 	 */
-	mmapdemo_dirty_folio(folio->mapping, folio);
-	trace_mmapdemo_mkwrite(vmf, VM_FAULT_LOCKED);
-	return VM_FAULT_LOCKED;
+	if (!mmapdemo_marked(folio, MMAPDEMO_UNSYNCED))
+		mmapdemo_touch(vmf->vma->vm_file);
+	folio_lock(folio);
+	err = mmapdemo_begin_write(store, folio);
+	if (unlikely(err)) {
+		folio_unlock(folio);
+		ret = err == -ENOENT ? VM_FAULT_NOPAGE : fault_error(vmf, err);
+	} else {
+		mmapdemo_end_write(store, folio, MMAPDEMO_MARKS);
+	}
+	trace_mmapdemo_mkwrite(vmf, ret);
+	return ret;
 }

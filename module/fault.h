@@ -15,7 +15,6 @@ mmapdemo_vma_store(const struct vm_area_struct *vma)
 	return &mmapdemo_device(vma->vm_file)->store;
 }
 
-struct folio *mmapdemo_fault_grab(struct vm_fault *vmf, vm_fault_t *ret);
 vm_fault_t mmapdemo_fault(struct vm_fault *vmf);
 vm_fault_t mmapdemo_map_pages(struct vm_fault *vmf, pgoff_t start, pgoff_t end);
 vm_fault_t mmapdemo_page_mkwrite(struct vm_fault *vmf);

@@ -17,8 +17,9 @@
 
 #include "compat.h"
 #include "device.h"
-#include "dirty.h"
 #include "file.h"
+#include "sync.h"
+#include "write.h"
 
 /* Pages that read(2) and write(2) look up at a time. */
 #define IO_BATCH	16
@@ -166,7 +167,7 @@ static struct folio *write_hole(struct mmapdemo_store *store, loff_t pos,
 
 	if (fault_in_iov_iter_readable(from, len) == len)
 		return ERR_PTR(-EFAULT);
-	folio = mmapdemo_store_grab(store, pos >> PAGE_SHIFT, false);
+	folio = mmapdemo_store_grab(store, pos >> PAGE_SHIFT, NULL);
 	if (!IS_ERR(folio)) {
 		folio_unlock(folio);
 		folio_put(folio);
@@ -181,15 +182,16 @@ static struct folio *write_hole(struct mmapdemo_store *store, loff_t pos,
 static ssize_t write_chunk(struct mmapdemo_store *store, struct folio *folio,
 			   loff_t pos, size_t len, struct iov_iter *from)
 {
+	int err = mmapdemo_begin_write(store, folio);
 	size_t copied;
 
-	if (unlikely(folio_test_hwpoison(folio)))
-		return -EIO;
+	if (unlikely(err))
+		return err;
 	copied = copy_readable(folio, offset_in_page(pos), len, from);
 	flush_dcache_folio(folio);
-	/* After the last byte: see dirty.c. */
+	/* After the last byte: see write.c. */
 	if (copied)
-		mmapdemo_dirty_folio(mmapdemo_store_mapping(store), folio);
+		mmapdemo_end_write(store, folio, MMAPDEMO_WRITTEN);
 	return copied;
 }
 
@@ -317,9 +319,8 @@ static ssize_t write_locked(struct mmapdemo_store *store, struct kiocb *iocb,
  * @iocb: file and position; the position moves
  * @from: where the bytes come from
  *
- * The inode's lock serialises writes, as it does for a file. There is no O_SYNC
- * step: there is no backing store to sync to but these pages, and a sync would
- * clean them before anybody has read the dirty log.
+ * The inode's lock serialises writes, as it does for a file. With O_SYNC or
+ * RWF_DSYNC a sync follows.
  *
  * Context: process context, may sleep and fault.
  * Return: bytes written, short at the end of the device or the pool's cap;
@@ -337,11 +338,12 @@ static ssize_t mmapdemo_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 	inode_lock(store->inode);
 	ret = generic_write_checks(iocb, from);
-	if (ret > 0)
-		ret = file_update_time(iocb->ki_filp) ?:
-		      write_locked(store, iocb, from);
+	if (ret > 0) {
+		mmapdemo_touch(iocb->ki_filp);
+		ret = write_locked(store, iocb, from);
+	}
 	inode_unlock(store->inode);
-	return ret;
+	return ret > 0 ? generic_write_sync(iocb, ret) : ret;
 }
 
 /**
@@ -357,8 +359,8 @@ static ssize_t mmapdemo_write_iter(struct kiocb *iocb, struct iov_iter *from)
 static int mmapdemo_fsync(struct file *file, loff_t start, loff_t end,
 			  int datasync)
 {
-	mmapdemo_dirty_clean(&mmapdemo_device(file)->store,
-			     start >> PAGE_SHIFT, end >> PAGE_SHIFT);
+	mmapdemo_sync(&mmapdemo_device(file)->store, start >> PAGE_SHIFT,
+		      end >> PAGE_SHIFT);
 	return 0;
 }
 

@@ -7,11 +7,11 @@
  * mappings of the others. mmapdemo_open() points every file at this one.
  *
  * The core must never reclaim these pages: there is no other copy of the data.
- * Four things prevent it: the pages are not on the LRU; the inode is on no list
+ * Five things prevent it: the pages are not on the LRU; the inode is on no list
  * that drop_caches walks (fs/libfs.c, alloc_anon_inode()); its backing_dev_info
  * is the no-op one, for which POSIX_FADV_DONTNEED does nothing (mm/fadvise.c,
- * generic_fadvise()); and no function that expects the page cache's references
- * gets to see the pages.
+ * generic_fadvise()); no function that expects the page cache's references gets
+ * to see the pages; and where one does, ->release_folio refuses.
  */
 #include <linux/fs.h>
 #include <linux/mount.h>
@@ -19,13 +19,24 @@
 #include <linux/pseudo_fs.h>
 
 #include "compat.h"
-#include "dirty.h"
 #include "store.h"
+#include "write.h"
 
 static struct vfsmount *store_mnt;
 
+/*
+ * A page that is poisoned after ->fault has looked at it: the core takes it for
+ * one of the page cache, and tries to evict it (mm/memory.c, __do_fault();
+ * mm/truncate.c, mapping_evict_folio()). As PG_private is set, it asks first.
+ */
+static bool store_release_folio(struct folio *folio, gfp_t gfp)
+{
+	return false;
+}
+
 static const struct address_space_operations store_aops = {
 	.dirty_folio	= mmapdemo_dirty_folio,
+	.release_folio	= store_release_folio,
 };
 
 static int store_init_fs_context(struct fs_context *fc)

@@ -89,26 +89,23 @@ static long insert_window(struct vm_area_struct *vma, pgoff_t start, pgoff_t end
  */
 vm_fault_t mmapdemo_fault_insert(struct vm_fault *vmf)
 {
-	struct vm_area_struct *vma = vmf->vma;
-	struct mmapdemo_store *store = mmapdemo_vma_store(vma);
-	struct address_space *mapping = mmapdemo_store_mapping(store);
+	vm_fault_t ret = mmapdemo_fault(vmf);
 	pgoff_t window = mmapdemo_param_fault_around() >> PAGE_SHIFT;
-	vm_fault_t ret = 0;
-	struct folio *folio;
+	struct vm_area_struct *vma = vmf->vma;
+	struct address_space *mapping;
 	pgoff_t start, end;
 	long inserted;
 
-	if (vmf->flags & FAULT_FLAG_WRITE)
-		return mmapdemo_fault(vmf);
-	folio = mmapdemo_fault_grab(vmf, &ret);
-	if (!folio)
+	if (vmf->flags & FAULT_FLAG_WRITE || !(ret & VM_FAULT_LOCKED))
 		return ret;
-	folio_unlock(folio);
-	folio_put(folio);
+	unlock_page(vmf->page);
+	put_page(vmf->page);
+	vmf->page = NULL;
 
+	mapping = mmapdemo_store_mapping(mmapdemo_vma_store(vma));
 	filemap_invalidate_lock_shared(mapping);
 	start = round_down(vmf->pgoff, window);
-	end = min3(start + window, mmapdemo_store_end(store),
+	end = min3(start + window, mmapdemo_store_end(mmapdemo_vma_store(vma)),
 		   vma->vm_pgoff + vma_pages(vma));
 	start = max(start, vma->vm_pgoff);
 	inserted = insert_window(vma, start, end);

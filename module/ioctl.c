@@ -11,9 +11,10 @@
 
 #include "compat.h"
 #include "device.h"
-#include "dirty.h"
 #include "file.h"
+#include "log.h"
 #include "params.h"
+#include "write.h"
 #include "uapi/mmapdemo.h"
 
 static int ioctl_info(struct mmapdemo_device *dev, void __user *argp)
@@ -34,9 +35,9 @@ static int ioctl_info(struct mmapdemo_device *dev, void __user *argp)
 	return copy_to_user(argp, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
-static int ioctl_resize(struct mmapdemo_device *dev, void __user *argp)
+static int ioctl_resize(struct file *file, void __user *argp)
 {
-	struct mmapdemo_store *store = &dev->store;
+	struct mmapdemo_store *store = &mmapdemo_device(file)->store;
 	struct mmapdemo_resize arg;
 	int err;
 
@@ -49,15 +50,17 @@ static int ioctl_resize(struct mmapdemo_device *dev, void __user *argp)
 	/* Exclude write(2), which checks the size once per page. */
 	inode_lock(store->inode);
 	err = inode_newsize_ok(store->inode, arg.size);
-	if (!err)
+	if (!err) {
+		mmapdemo_touch(file);
 		mmapdemo_store_resize(store, arg.size);
+	}
 	inode_unlock(store->inode);
 	return err;
 }
 
-static int ioctl_discard(struct mmapdemo_device *dev, void __user *argp)
+static int ioctl_discard(struct file *file, void __user *argp)
 {
-	struct mmapdemo_store *store = &dev->store;
+	struct mmapdemo_store *store = &mmapdemo_device(file)->store;
 	struct mmapdemo_discard arg;
 	int err = -EINVAL;
 	u64 end;
@@ -72,6 +75,7 @@ static int ioctl_discard(struct mmapdemo_device *dev, void __user *argp)
 	/* Exclude write(2) and resize, as for a file. */
 	inode_lock(store->inode);
 	if (end <= i_size_read(store->inode)) {
+		mmapdemo_touch(file);
 		mmapdemo_store_discard(store, arg.start >> PAGE_SHIFT,
 				       end >> PAGE_SHIFT);
 		err = 0;
@@ -117,13 +121,13 @@ static int dirty_log_harvest(struct mmapdemo_store *store,
 	do {
 		harvest->next = arg->start >> PAGE_SHIFT;
 		harvest->nr = 0;
-		mmapdemo_dirty_harvest(store, harvest,
-				       min_t(u32, arg->nr_extents - done,
+		mmapdemo_log_harvest(store, harvest,
+				     min_t(u32, arg->nr_extents - done,
 					     MMAPDEMO_HARVEST_MAX));
 		nr = extents_to_user(harvest, to + done);
 		done += nr;
 		if (nr < harvest->nr) {
-			mmapdemo_dirty_restore(store, harvest, nr);
+			mmapdemo_log_restore(store, harvest, nr);
 			harvest->next = harvest->start[nr];
 		}
 		arg->start = (u64)harvest->next << PAGE_SHIFT;
@@ -189,9 +193,9 @@ long mmapdemo_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case MMAPDEMO_IOC_INFO:
 		return ioctl_info(dev, argp);
 	case MMAPDEMO_IOC_RESIZE:
-		return writable ? ioctl_resize(dev, argp) : -EBADF;
+		return writable ? ioctl_resize(file, argp) : -EBADF;
 	case MMAPDEMO_IOC_DISCARD:
-		return writable ? ioctl_discard(dev, argp) : -EBADF;
+		return writable ? ioctl_discard(file, argp) : -EBADF;
 	case MMAPDEMO_IOC_DIRTY_LOG:
 		return ioctl_dirty_log(dev, argp, writable);
 	default:

@@ -6,11 +6,11 @@
 #include <linux/sched.h>
 
 #include "compat.h"
-#include "dirty.h"
 #include "pool.h"
 #include "stats.h"
 #include "store.h"
 #include "trace.h"
+#include "write.h"
 
 /*
  * Removes a page from its slot, and only then zaps its PTEs: no new ones can
@@ -23,11 +23,12 @@ static void remove_folio(struct mmapdemo_store *store, struct folio *folio)
 
 	folio_lock(folio);
 	xa_lock_irq(&mapping->i_pages);
-	mmapdemo_dirty_drop_locked(store, folio);
+	mmapdemo_drop_marks_locked(store, folio);
 	__xa_erase(&mapping->i_pages, pgoff);
 	mapping->nrpages--;
 	folio->mapping = NULL;
 	xa_unlock_irq(&mapping->i_pages);
+	folio_clear_private(folio);
 	folio_unlock(folio);
 
 	/*
@@ -73,7 +74,7 @@ static unsigned long remove_range(struct mmapdemo_store *store,
  * @end: first page after it
  *
  * Afterwards every shared mapping reads zeros there; private copies stay. A
- * pinned page keeps its data, and is left to whoever pinned it.
+ * pinned page keeps its data, and is lent to whoever pinned it.
  *
  * Context: process context, may sleep; takes the invalidate_lock and folio
  * locks. The caller holds no lock that a fault handler takes.
@@ -122,7 +123,7 @@ void mmapdemo_store_resize(struct mmapdemo_store *store, loff_t size)
 	/*
 	 * Set the size first: a fault that has not locked its page yet sees
 	 * it, and one that saw the old size still holds the lock of its page,
-	 * which is removed next (mmapdemo_store_find()).
+	 * which is removed next (mmapdemo_store_grab()).
 	 */
 	i_size_write(store->inode, size);
 	unmap_mapping_pages(mapping, end, ULONG_MAX - end, true);

@@ -5,11 +5,13 @@
  * gets a value that was right at some moment.
  */
 #include <linux/debugfs.h>
+#include <linux/pagemap.h>
 #include <linux/seq_file.h>
 
 #include "compat.h"
 #include "device.h"
 #include "stats.h"
+#include "write.h"
 
 DEFINE_PER_CPU(struct mmapdemo_stats, mmapdemo_stats);
 
@@ -27,6 +29,7 @@ static const char * const stat_names[] = {
 	[STAT_SIGBUS_CAP]	= "sigbus_cap",
 	[STAT_SIGBUS_POISON]	= "sigbus_poison",
 	[STAT_DIRTIED]		= "dirtied",
+	[STAT_CLEARED]		= "cleared",
 	[STAT_CLEANED]		= "cleaned",
 	[STAT_DISCARDED]	= "discarded",
 	[STAT_POOL_ALLOCATED]	= "pool_allocated",
@@ -66,6 +69,20 @@ static int stats_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
 
+/* Counts as it goes: nothing that writes has to keep a count of it. */
+static unsigned long count_unsynced(struct mmapdemo_store *store)
+{
+	struct xarray *pages = &mmapdemo_store_mapping(store)->i_pages;
+	struct folio *folio;
+	unsigned long index, nr = 0;
+
+	xa_for_each_marked(pages, index, folio, PAGECACHE_TAG_WRITEBACK)
+		nr++;
+	xa_for_each_marked(pages, index, folio, PAGECACHE_TAG_DIRTY)
+		nr += !mmapdemo_marked(folio, MMAPDEMO_WRITABLE);
+	return nr;
+}
+
 /* In pages; they are not read at the same instant. */
 static int pool_show(struct seq_file *m, void *unused)
 {
@@ -79,6 +96,7 @@ static int pool_show(struct seq_file *m, void *unused)
 	seq_printf(m, "cached %lu\n", mmapdemo_pool_count(pool));
 	seq_printf(m, "stored %lu\n", READ_ONCE(mapping->nrpages));
 	seq_printf(m, "dirty %lu\n", READ_ONCE(dev->store.nr_dirty));
+	seq_printf(m, "unsynced %lu\n", count_unsynced(&dev->store));
 	seq_printf(m, "lent %lu\n", READ_ONCE(pool->nr_lent));
 	seq_printf(m, "forgotten %ld\n", atomic_long_read(&pool->nr_forgotten));
 	return 0;

@@ -24,7 +24,8 @@ enum mmapdemo_stat {
 	STAT_SIGBUS_CAP,	/* faults with the pool at its cap */
 	STAT_SIGBUS_POISON,	/* faults on a poisoned page */
 	STAT_DIRTIED,		/* pages that entered the dirty log */
-	STAT_CLEANED,		/* pages that a sync took out of it */
+	STAT_CLEARED,		/* pages that a harvest took out of it */
+	STAT_CLEANED,		/* pages that a sync cleaned */
 	STAT_DISCARDED,		/* pages removed by discard or resize */
 	STAT_POOL_ALLOCATED,	/* pages allocated */
 	STAT_POOL_FREED,	/* pages freed, or left to others */

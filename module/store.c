@@ -17,10 +17,10 @@
 #include <linux/sched.h>
 
 #include "compat.h"
-#include "dirty.h"
 #include "pool.h"
 #include "store.h"
 #include "trace.h"
+#include "write.h"
 
 /*
  * Takes a reference to a page found under RCU, then reads the slot again: the
@@ -105,13 +105,14 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_get);
  * Return: 0; -EEXIST: the slot is taken; -ENOMEM.
  */
 static int store_insert(struct mmapdemo_store *store, pgoff_t pgoff,
-			struct folio *folio, bool dirty)
+			struct folio *folio, bool written)
 {
 	struct address_space *mapping = mmapdemo_store_mapping(store);
 	XA_STATE(xas, &mapping->i_pages, pgoff);
 
 	folio->mapping = mapping;
 	folio->index = pgoff;
+	folio_set_private(folio);
 	do {
 		xas_lock_irq(&xas);
 		if (xas_load(&xas))
@@ -120,14 +121,16 @@ static int store_insert(struct mmapdemo_store *store, pgoff_t pgoff,
 		if (!xas_error(&xas)) {
 			mapping->nrpages++;
 			trace_mmapdemo_make(pgoff);
-			if (dirty)
-				mmapdemo_dirty_set_locked(store, folio, &xas);
+			if (written)
+				mmapdemo_mark_new_locked(store, folio, &xas);
 		}
 		xas_unlock_irq(&xas);
 	} while (xas_nomem(&xas, GFP_KERNEL));
 
-	if (xas_error(&xas))
+	if (xas_error(&xas)) {
+		folio_clear_private(folio);
 		folio->mapping = NULL;
+	}
 	return xas_error(&xas);
 }
 
@@ -137,7 +140,7 @@ static int store_insert(struct mmapdemo_store *store, pgoff_t pgoff,
  * size cannot change.
  */
 static struct folio *store_create(struct mmapdemo_store *store, pgoff_t pgoff,
-				  bool dirty)
+				  bool written)
 {
 	struct folio *folio;
 	int err;
@@ -156,7 +159,7 @@ static struct folio *store_create(struct mmapdemo_store *store, pgoff_t pgoff,
 	__folio_set_locked(folio);
 	__folio_mark_uptodate(folio);
 	folio_get(folio);
-	err = store_insert(store, pgoff, folio, dirty);
+	err = store_insert(store, pgoff, folio, written);
 	if (err) {
 		folio_unlock(folio);
 		folio_put(folio);
@@ -166,88 +169,44 @@ static struct folio *store_create(struct mmapdemo_store *store, pgoff_t pgoff,
 	return folio;
 }
 
+/*
+ * At the cap, "no spare page" may be transient: another CPU, which lost a race
+ * for a slot, may be about to put its page back. Any such CPU holds the
+ * invalidate_lock shared: taking it exclusively waits for them all, and then the
+ * answer is final. Without this, two threads that touch exactly as many pages
+ * as the cap allows would now and then get a SIGBUS.
+ */
 static struct folio *store_create_alone(struct mmapdemo_store *store,
-					pgoff_t pgoff, bool dirty)
+					pgoff_t pgoff, bool written)
 {
 	struct address_space *mapping = mmapdemo_store_mapping(store);
 	struct folio *folio;
 
-	/*
-	 * At the cap, "no spare page" may be transient: another CPU, which lost
-	 * a race for a slot, may be about to put its page back. Any such CPU
-	 * holds the lock shared: taking it exclusively waits for them all, and
-	 * then the answer is final. Without this, two threads that touch
-	 * exactly as many pages as the cap allows would now and then get a
-	 * SIGBUS.
-	 */
 	filemap_invalidate_lock(mapping);
 	/* One of them may have filled this very slot. */
 	if (xa_load(&mapping->i_pages, pgoff))
 		folio = ERR_PTR(-EEXIST);
 	else
-		folio = store_create(store, pgoff, dirty);
+		folio = store_create(store, pgoff, written);
 	filemap_invalidate_unlock(mapping);
 	return folio;
 }
 
-/**
- * mmapdemo_store_make() - make a page for a hole, and lock it
- * @store: the store
- * @pgoff: its slot
- * @dirty: whether the page starts in the dirty log
- *
- * Context: process context, may sleep; takes the invalidate_lock.
- * Return: as mmapdemo_store_grab(); -EEXIST: the slot is not a hole.
- */
-struct folio *mmapdemo_store_make(struct mmapdemo_store *store, pgoff_t pgoff,
-				  bool dirty)
+/* Return: as mmapdemo_store_grab(); -EEXIST: the slot is not a hole. */
+static struct folio *store_make(struct mmapdemo_store *store, pgoff_t pgoff,
+				struct file *writer)
 {
 	struct address_space *mapping = mmapdemo_store_mapping(store);
 	struct folio *folio;
 
+	if (writer)
+		mmapdemo_touch(writer);
 	filemap_invalidate_lock_shared(mapping);
-	folio = store_create(store, pgoff, dirty);
+	/* If it is written, ->page_mkwrite follows, with nothing left to do. */
+	folio = store_create(store, pgoff, writer);
 	filemap_invalidate_unlock_shared(mapping);
 	if (unlikely(folio == ERR_PTR(-ENOSPC)))
-		folio = store_create_alone(store, pgoff, dirty);
-	return folio;
-}
-
-/**
- * mmapdemo_store_find() - find the page of a slot, and lock it
- * @store: the store
- * @pgoff: its slot
- *
- * The page stays in the store while the caller keeps it locked. A fault handler
- * returns it like that, with %VM_FAULT_LOCKED, and the core unlocks it once the
- * PTE is in place. No PTE escapes a discard, which removes each page under its
- * lock and zaps afterwards.
- *
- * Context: process context, may sleep.
- * Return: the folio, locked, with a reference for the caller; NULL for a hole;
- * -ERANGE: @pgoff lies past the end of the device.
- */
-struct folio *mmapdemo_store_find(struct mmapdemo_store *store, pgoff_t pgoff)
-{
-	struct folio *folio;
-
-	while ((folio = store_get(store, pgoff))) {
-		folio_lock(folio);
-		/*
-		 * A truncation sets the size first, and then removes pages
-		 * under their locks: a page past the end is on its way out.
-		 */
-		if (unlikely(pgoff >= mmapdemo_store_end(store))) {
-			folio_unlock(folio);
-			folio_put(folio);
-			return ERR_PTR(-ERANGE);
-		}
-		if (likely(folio->mapping))
-			break;
-		/* It was discarded before we locked it: look again. */
-		folio_unlock(folio);
-		folio_put(folio);
-	}
+		folio = store_create_alone(store, pgoff, writer);
 	return folio;
 }
 
@@ -255,7 +214,13 @@ struct folio *mmapdemo_store_find(struct mmapdemo_store *store, pgoff_t pgoff)
  * mmapdemo_store_grab() - find or make the page of a slot, and lock it
  * @store: the store
  * @pgoff: its slot
- * @dirty: whether a new page starts in the dirty log
+ * @writer: the file, if a shared mapping of it is written: a page that is made
+ *	    has all marks then; or NULL
+ *
+ * The page stays in the store while the caller keeps it locked. A fault handler
+ * returns it like that, with %VM_FAULT_LOCKED, and the core unlocks it once the
+ * PTE is in place. No PTE escapes a discard, which removes each page under its
+ * lock and zaps afterwards.
  *
  * Context: process context, may sleep; takes the invalidate_lock.
  * Return: the folio, locked, with a reference for the caller;
@@ -263,13 +228,33 @@ struct folio *mmapdemo_store_find(struct mmapdemo_store *store, pgoff_t pgoff)
  * cap; -ENOMEM: no memory.
  */
 struct folio *mmapdemo_store_grab(struct mmapdemo_store *store, pgoff_t pgoff,
-				  bool dirty)
+				  struct file *writer)
 {
 	struct folio *folio;
+	int err = 0;
 
 	do {
-		folio = mmapdemo_store_find(store, pgoff) ?:
-			mmapdemo_store_make(store, pgoff, dirty);
+		folio = store_get(store, pgoff);
+		if (!folio) {
+			folio = store_make(store, pgoff, writer);
+			continue;
+		}
+		folio_lock(folio);
+		/*
+		 * A truncation sets the size first, and then removes pages
+		 * under their locks: a page past the end is on its way out.
+		 */
+		if (unlikely(pgoff >= mmapdemo_store_end(store)))
+			err = -ERANGE;
+		/* It may have been discarded before we locked it. */
+		else if (unlikely(!folio->mapping))
+			err = -EEXIST;
+		if (unlikely(err)) {
+			folio_unlock(folio);
+			folio_put(folio);
+			folio = ERR_PTR(err);
+			err = 0;
+		}
 	} while (folio == ERR_PTR(-EEXIST));
 	return folio;
 }

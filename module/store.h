@@ -29,11 +29,8 @@ void mmapdemo_store_fini(struct mmapdemo_store *store);
 struct folio *mmapdemo_store_get(struct mmapdemo_store *store, pgoff_t pgoff);
 unsigned int mmapdemo_store_get_run(struct mmapdemo_store *store, pgoff_t pgoff,
 				    struct folio **folios, unsigned int max);
-struct folio *mmapdemo_store_find(struct mmapdemo_store *store, pgoff_t pgoff);
-struct folio *mmapdemo_store_make(struct mmapdemo_store *store, pgoff_t pgoff,
-				  bool dirty);
 struct folio *mmapdemo_store_grab(struct mmapdemo_store *store, pgoff_t pgoff,
-				  bool dirty);
+				  struct file *writer);
 unsigned long mmapdemo_store_discard(struct mmapdemo_store *store,
 				     pgoff_t start, pgoff_t end);
 void mmapdemo_store_resize(struct mmapdemo_store *store, loff_t size);

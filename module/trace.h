@@ -5,7 +5,7 @@
  *
  * Pages are identified by pgoff, as in the store: an address means something in
  * one process only. VMA and fault events come from the task that maps or
- * accesses; store events from whoever makes, cleans or removes a page. An event
+ * accesses; store events from whoever makes, marks or removes a page. An event
  * comes after what it reports, and one that reports a page's state under the
  * lock that protects it, so that their order is the order of the changes.
  *
@@ -300,7 +300,13 @@ DEFINE_EVENT(mmapdemo_page, mmapdemo_dirty,
 	TP_ARGS(pgoff)
 );
 
-/* A page was write-protected and cleaned, by a sync or a harvest. */
+/* A page left the dirty log, and was write-protected, by a harvest. */
+DEFINE_EVENT(mmapdemo_page, mmapdemo_clear,
+	TP_PROTO(pgoff_t pgoff),
+	TP_ARGS(pgoff)
+);
+
+/* A page was write-protected and cleaned by a sync. */
 DEFINE_EVENT(mmapdemo_page, mmapdemo_clean,
 	TP_PROTO(pgoff_t pgoff),
 	TP_ARGS(pgoff)
