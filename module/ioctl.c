@@ -5,8 +5,8 @@
  * argument may be in a mapping of this device.
  */
 #include <linux/fs.h>
+#include <linux/mm.h>
 #include <linux/overflow.h>
-#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include "compat.h"
@@ -84,16 +84,16 @@ static int ioctl_discard(struct file *file, void __user *argp)
 	return err;
 }
 
-/* Return: the number of extents that could be written. */
-static unsigned int extents_to_user(const struct mmapdemo_harvest *harvest,
-				    struct mmapdemo_extent __user *to)
+/* Return: the number of runs that could be written. */
+static unsigned int runs_to_user(const struct mmapdemo_harvest *harvest,
+				 struct mmapdemo_extent __user *to)
 {
 	unsigned int i;
 
 	for (i = 0; i < harvest->nr; i++) {
 		struct mmapdemo_extent extent = {
-			.start	= (u64)harvest->start[i] << PAGE_SHIFT,
-			.len	= (u64)harvest->nr_pages[i] << PAGE_SHIFT,
+			.start	= (u64)harvest->runs[i].start << PAGE_SHIFT,
+			.len	= (u64)harvest->runs[i].nr_pages << PAGE_SHIFT,
 		};
 
 		if (copy_to_user(&to[i], &extent, sizeof(extent)))
@@ -103,48 +103,32 @@ static unsigned int extents_to_user(const struct mmapdemo_harvest *harvest,
 }
 
 /*
- * Harvests [@arg->start, @end) into the user's array, in batches, and advances
- * @arg. No page may leave the log unreported: pages that were cleaned and
- * cannot be delivered go back, and if others have been delivered before, those
- * are reported instead of the error.
+ * Writes a harvest of [@arg->start, @end) to the user: the extents, and last the
+ * struct that says how many there are. No page may leave the log unreported:
+ * what cannot be delivered goes back. If others could be, they are reported
+ * instead of the error.
  */
-static int dirty_log_harvest(struct mmapdemo_store *store,
-			     struct mmapdemo_harvest *harvest,
-			     struct mmapdemo_dirty_log *arg, u64 end)
+static int deliver(struct mmapdemo_store *store, struct mmapdemo_harvest *harvest,
+		   struct mmapdemo_dirty_log *arg, u64 end, void __user *argp)
 {
-	struct mmapdemo_extent __user *to = u64_to_user_ptr(arg->extents);
-	unsigned int nr;
-	u32 done = 0;
+	unsigned int nr = runs_to_user(harvest, u64_to_user_ptr(arg->extents));
+	pgoff_t next = nr < harvest->nr ? harvest->runs[nr].start : harvest->next;
 
-	harvest->last = (end - 1) >> PAGE_SHIFT;
-	harvest->clear = arg->flags & MMAPDEMO_DIRTY_LOG_CLEAR;
-	do {
-		harvest->next = arg->start >> PAGE_SHIFT;
-		harvest->nr = 0;
-		mmapdemo_log_harvest(store, harvest,
-				     min_t(u32, arg->nr_extents - done,
-					     MMAPDEMO_HARVEST_MAX));
-		nr = extents_to_user(harvest, to + done);
-		done += nr;
-		if (nr < harvest->nr) {
-			mmapdemo_log_restore(store, harvest, nr);
-			harvest->next = harvest->start[nr];
-		}
-		arg->start = (u64)harvest->next << PAGE_SHIFT;
-		if (nr < harvest->nr && !done)
-			return -EFAULT;
-	} while (nr == harvest->nr && done < arg->nr_extents &&
-		 arg->start < end && !fatal_signal_pending(current));
-
-	arg->nr_extents = done;
+	arg->start = (u64)next << PAGE_SHIFT;
 	arg->len = end - arg->start;
+	arg->nr_extents = nr;
+	if ((!nr && harvest->nr) || copy_to_user(argp, arg, sizeof(*arg))) {
+		mmapdemo_log_restore(store, harvest, 0);
+		return -EFAULT;
+	}
+	mmapdemo_log_restore(store, harvest, nr);
 	return 0;
 }
 
 static int ioctl_dirty_log(struct mmapdemo_device *dev, void __user *argp,
 			   bool writable)
 {
-	struct mmapdemo_harvest *harvest;
+	struct mmapdemo_harvest harvest = { };
 	struct mmapdemo_dirty_log arg;
 	u64 end;
 	int err;
@@ -158,18 +142,20 @@ static int ioctl_dirty_log(struct mmapdemo_device *dev, void __user *argp,
 		return -EINVAL;
 	if (arg.flags & MMAPDEMO_DIRTY_LOG_CLEAR && !writable)
 		return -EBADF;
-
-	/* Make sure that @argp is writable before a page is cleaned. */
-	if (copy_to_user(argp, &arg, sizeof(arg)))
+	/* A 32-bit kernel would take the lower half for the address. */
+	if (arg.extents != (unsigned long)arg.extents)
 		return -EFAULT;
 
-	harvest = kmalloc_obj(*harvest);
-	if (!harvest)
+	harvest.next = arg.start >> PAGE_SHIFT;
+	harvest.last = (end - 1) >> PAGE_SHIFT;
+	harvest.clear = arg.flags & MMAPDEMO_DIRTY_LOG_CLEAR;
+	harvest.max = min_t(u32, arg.nr_extents, MMAPDEMO_HARVEST_EXTENTS);
+	harvest.runs = kvmalloc_array(harvest.max, sizeof(*harvest.runs), GFP_KERNEL);
+	if (!harvest.runs)
 		return -ENOMEM;
-	err = dirty_log_harvest(&dev->store, harvest, &arg, end);
-	if (!err && copy_to_user(argp, &arg, sizeof(arg)))
-		err = -EFAULT;
-	kfree(harvest);
+	mmapdemo_log_harvest(&dev->store, &harvest);
+	err = deliver(&dev->store, &harvest, &arg, end, argp);
+	kvfree(harvest.runs);
 	return err;
 }
 

@@ -15,19 +15,27 @@
 #include "store.h"
 #include "write.h"
 
-/* Extends the last extent or starts a new one. Return: false if it is full. */
-static bool harvest_add(struct mmapdemo_harvest *h, pgoff_t pgoff,
-			unsigned int max)
+/* Extends the last run or starts a new one. Return: false if there is no room. */
+static bool harvest_add(struct mmapdemo_harvest *h, pgoff_t pgoff)
 {
-	if (h->nr && pgoff == h->start[h->nr - 1] + h->nr_pages[h->nr - 1]) {
-		h->nr_pages[h->nr - 1]++;
+	struct mmapdemo_run *run = &h->runs[h->nr];
+
+	if (h->nr && pgoff == run[-1].start + run[-1].nr_pages) {
+		run[-1].nr_pages++;
 		return true;
 	}
-	if (h->nr == max)
+	if (h->nr == h->max)
 		return false;
-	h->start[h->nr] = pgoff;
-	h->nr_pages[h->nr++] = 1;
+	run->start = pgoff;
+	run->nr_pages = 1;
+	h->nr++;
 	return true;
+}
+
+static void harvest_undo(struct mmapdemo_harvest *h)
+{
+	if (!--h->runs[h->nr - 1].nr_pages)
+		h->nr--;
 }
 
 /* Return: whether the page was in the log, out of which it is taken. */
@@ -43,44 +51,44 @@ static bool harvest_take(struct mmapdemo_store *store, struct folio *folio)
 	return taken;
 }
 
-/* Return: false if the harvest is full, and the page is not in it. */
+/* Return: false if there was no room, and the page is in the log. */
 static bool harvest_folio(struct mmapdemo_store *store,
-			  struct mmapdemo_harvest *h, struct folio *folio,
-			  unsigned int max)
+			  struct mmapdemo_harvest *h, struct folio *folio)
 {
 	pgoff_t pgoff = folio->index;
 
 	/*
-	 * Make room first: a page that is cleaned must be reported. Undo that
+	 * Make room first: a page that is taken out must be reported. Undo that
 	 * if another harvest, or a discard, was faster.
 	 */
-	if (!harvest_add(h, pgoff, max))
+	if (!harvest_add(h, pgoff))
 		return false;
 	if (h->clear ? !harvest_take(store, folio) :
-		       !mmapdemo_marked(folio, MMAPDEMO_LOGGED)) {
-		if (!--h->nr_pages[h->nr - 1])
-			h->nr--;
-	}
+		       !mmapdemo_marked(folio, MMAPDEMO_LOGGED))
+		harvest_undo(h);
 	h->next = pgoff + 1;
 	return true;
 }
 
 /**
- * mmapdemo_log_harvest() - collect the pages of the log as extents
+ * mmapdemo_log_harvest() - collect the pages of the log
  * @store: the store
- * @harvest: where to start, and what is found; no extents on entry
- * @max: limit on the extents, from 1 to %MMAPDEMO_HARVEST_MAX
+ * @harvest: where to start, and what is found; no runs on entry
  *
  * Visits logged pages only: the cost does not depend on the size of the range.
  * With @harvest->clear each page is write-protected and taken out as it is
- * found, in one step under its lock: every write is in this harvest or in a later one.
+ * found, in one step under its lock: every write is in this harvest or in a
+ * later one. Ends when @harvest->runs is full, or after
+ * %MMAPDEMO_HARVEST_PAGES pages, with @harvest->next at the first page that was
+ * not visited.
  *
  * Context: process context, may sleep; takes folio locks.
  */
 void mmapdemo_log_harvest(struct mmapdemo_store *store,
-			    struct mmapdemo_harvest *harvest, unsigned int max)
+			  struct mmapdemo_harvest *harvest)
 {
 	struct address_space *mapping = mmapdemo_store_mapping(store);
+	unsigned long left = MMAPDEMO_HARVEST_PAGES;
 	pgoff_t index = harvest->next;
 	struct folio_batch fbatch;
 	bool room = true;
@@ -90,8 +98,7 @@ void mmapdemo_log_harvest(struct mmapdemo_store *store,
 	while (room && filemap_get_folios_tag(mapping, &index, harvest->last,
 					      PAGECACHE_TAG_TOWRITE, &fbatch)) {
 		for (i = 0; room && i < folio_batch_count(&fbatch); i++)
-			room = harvest_folio(store, harvest, fbatch.folios[i],
-					     max);
+			room = left-- && harvest_folio(store, harvest, fbatch.folios[i]);
 		folio_batch_release(&fbatch);
 		cond_resched();
 	}
@@ -104,27 +111,29 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_log_harvest);
  * mmapdemo_log_restore() - put harvested pages back into the log
  * @store: the store
  * @harvest: the harvest
- * @first: first extent that could not be delivered
+ * @first: first run that could not be delivered
  *
  * Context: process context, may sleep.
  */
 void mmapdemo_log_restore(struct mmapdemo_store *store,
-			    const struct mmapdemo_harvest *harvest,
-			    unsigned int first)
+			  const struct mmapdemo_harvest *harvest,
+			  unsigned int first)
 {
 	unsigned int i;
 	pgoff_t n;
 
 	for (i = first; harvest->clear && i < harvest->nr; i++) {
-		for (n = 0; n < harvest->nr_pages[i]; n++) {
-			struct folio *folio =
-				mmapdemo_store_get(store, harvest->start[i] + n);
+		const struct mmapdemo_run *run = &harvest->runs[i];
+
+		for (n = 0; n < run->nr_pages; n++) {
+			struct folio *folio = mmapdemo_store_get(store, run->start + n);
 
 			if (!folio)
 				continue;
 			mmapdemo_end_write(store, folio, MMAPDEMO_LOGGED);
 			folio_put(folio);
 		}
+		cond_resched();
 	}
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_log_restore);
