@@ -27,6 +27,8 @@
 
 #if KERNEL_BEFORE(6, 6)		/* 1d024e7a8dab */
 #define MMAPDEMO_FAULT_ORDER		enum page_entry_size
+/* No fault of ours runs under a VMA lock there. */
+#define release_fault_lock(vmf)		mmap_read_unlock((vmf)->vma->vm_mm)
 #else
 #define MMAPDEMO_FAULT_ORDER		unsigned int
 #endif

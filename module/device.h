@@ -5,7 +5,7 @@
  * /dev/mmapdemo is a sparse array of pages in memory. A mapping of it behaves
  * like a mapping of a tmpfs file of the same size: pages are allocated,
  * zero-filled, on first touch, and shared by all processes. The dirty log
- * records the first write to each page after it was last cleaned.
+ * records the first write to each page after it was last cleared.
  *
  * The objects and their owners:
  *
@@ -22,20 +22,20 @@
  *
  * The first write to a hole through a shared mapping:
  *
- *   user          core (mm/memory.c)        vma.c          store.c    pool.c
+ *   user          core (mm/memory.c)        fault.c        store.c    pool.c
  *    | write ------>|
  *    |              | do_shared_fault
  *    |              |---- ->fault ----------->|
- *    |              |                         |-- make --->|
+ *    |              |                         |-- grab --->|
  *    |              |                         |            |- get ----->|
  *    |              |                         |            |<- zeroed --|
  *    |              |                         |            | insert into
- *    |              |                         |            | i_pages, dirty
+ *    |              |                         |            | i_pages, mark
  *    |              |<--- locked page --------|<- locked --|
  *    |              | unlock
  *    |              |---- ->page_mkwrite ---->|
  *    |              |                         | lock, still in the store?
- *    |              |                         | in the log already
+ *    |              |                         | marked already
  *    |              |<--- locked page --------|
  *    |              | finish_fault: PTE writable
  *    |<-------------| unlock
@@ -46,7 +46,7 @@
  *    mmap_lock or VMA lock    the core, around ->mmap, ->fault, ->page_mkwrite
  *     invalidate_lock         shared: a page enters the store;
  *                             exclusive: pages leave it, or the cap is hit
- *      folio lock             the page stays in its slot, and is not cleaned
+ *      folio lock             the page stays in its slot, and loses no mark
  *       i_mmap_rwsem, PTL     the core, in zap and in rmap walks
  *        i_pages.xa_lock      irq-safe: slots, marks and counts of the store
  *      cache.lock             the spare pages of one CPU

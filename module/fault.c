@@ -55,6 +55,9 @@ static vm_fault_t fault_error(const struct vm_fault *vmf, int err)
 		return fault_sigbus(vmf, STAT_SIGBUS_CAP);
 	case -EIO:
 		return fault_sigbus(vmf, STAT_SIGBUS_POISON);
+	case -EINTR:
+		/* Nobody will see it: the task has been killed. */
+		return VM_FAULT_SIGBUS;
 	default:
 		return fault_sigbus(vmf, STAT_SIGBUS_SIZE);
 	}
@@ -75,7 +78,8 @@ static vm_fault_t fault_error(const struct vm_fault *vmf, int err)
  * is a ->map_pages (otherwise the core takes mmap_lock first); before that, and
  * for get_user_pages, under mmap_lock, shared.
  * Return: %VM_FAULT_LOCKED with the page in vmf->page; %VM_FAULT_SIGBUS: past
- * the end, or the pool is at its cap; %VM_FAULT_HWPOISON; %VM_FAULT_OOM.
+ * the end, or the pool is at its cap; %VM_FAULT_HWPOISON; %VM_FAULT_OOM;
+ * %VM_FAULT_RETRY: see mmapdemo_fault_wait().
  */
 vm_fault_t mmapdemo_fault(struct vm_fault *vmf)
 {
@@ -87,17 +91,24 @@ vm_fault_t mmapdemo_fault(struct vm_fault *vmf)
 	/* A write to a private mapping changes a copy of the page. */
 	if (vmf->flags & FAULT_FLAG_WRITE && vma->vm_flags & VM_SHARED)
 		writer = vma->vm_file;
-	folio = mmapdemo_store_grab(mmapdemo_vma_store(vma), vmf->pgoff, writer);
+	folio = mmapdemo_store_grab(mmapdemo_vma_store(vma), vmf->pgoff, writer,
+				    false);
+	if (unlikely(folio == ERR_PTR(-EAGAIN))) {
+		folio = mmapdemo_fault_wait(vmf, writer);
+		/* Not counted: it comes again. */
+		if (folio == ERR_PTR(-EAGAIN))
+			return VM_FAULT_RETRY;
+	}
 	if (!IS_ERR(folio) && unlikely(folio_test_hwpoison(folio))) {
 		folio_unlock(folio);
 		folio_put(folio);
 		folio = ERR_PTR(-EIO);
 	}
-	if (!IS_ERR(folio)) {
+	if (IS_ERR(folio)) {
+		ret = fault_error(vmf, PTR_ERR(folio));
+	} else {
 		vmf->page = folio_page(folio, 0);
 		ret = VM_FAULT_LOCKED;
-	} else {
-		ret = fault_error(vmf, PTR_ERR(folio));
 	}
 	fault_count(vmf);
 	trace_mmapdemo_fault(vmf, ret);
@@ -183,9 +194,13 @@ vm_fault_t mmapdemo_map_pages(struct vm_fault *vmf, pgoff_t start, pgoff_t end)
  * writable. Otherwise a sync could write-protect the PTEs and clear the mark in
  * between, which would leave a writable PTE to a clean page.
  *
+ * The core does not let us drop its lock here, nor see whether the caller would
+ * rather not wait (mm/memory.c, do_page_mkwrite(), replaces the flags).
+ *
  * Context: process context, may sleep; locks as for mmapdemo_fault().
  * Return: %VM_FAULT_LOCKED; %VM_FAULT_NOPAGE: the page was discarded before we
- * locked it, and the access faults again; %VM_FAULT_HWPOISON. Never 0 without a folio->mapping: the core takes that for "retry",
+ * locked it, and the access faults again; %VM_FAULT_HWPOISON; %VM_FAULT_SIGBUS:
+ * killed. Never 0 without a folio->mapping: the core takes that for "retry",
  * and retries for ever.
  */
 vm_fault_t mmapdemo_page_mkwrite(struct vm_fault *vmf)
@@ -202,7 +217,10 @@ vm_fault_t mmapdemo_page_mkwrite(struct vm_fault *vmf)
 	 */
 	if (!mmapdemo_marked(folio, MMAPDEMO_UNSYNCED))
 		mmapdemo_touch(vmf->vma->vm_file);
-	folio_lock(folio);
+	err = folio_lock_killable(folio);
+	if (unlikely(err))
+		return fault_error(vmf, err);
+
 	err = mmapdemo_begin_write(store, folio);
 	if (unlikely(err)) {
 		folio_unlock(folio);

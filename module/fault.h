@@ -20,5 +20,7 @@ vm_fault_t mmapdemo_map_pages(struct vm_fault *vmf, pgoff_t start, pgoff_t end);
 vm_fault_t mmapdemo_page_mkwrite(struct vm_fault *vmf);
 /* insert.c */
 vm_fault_t mmapdemo_fault_insert(struct vm_fault *vmf);
+/* wait.c */
+struct folio *mmapdemo_fault_wait(struct vm_fault *vmf, struct file *writer);
 
 #endif /* _MMAPDEMO_FAULT_H */

@@ -62,7 +62,7 @@ static int mmapdemo_release(struct inode *inode, struct file *file)
  *
  * Context: process context, may sleep.
  * Return: the new position; -EINVAL: it would be out of range, or @whence is
- * unknown; -ENXIO: as mmapdemo_store_seek().
+ * unknown; -ENXIO: as mmapdemo_store_seek(); -EINTR: killed.
  */
 static loff_t mmapdemo_llseek(struct file *file, loff_t offset, int whence)
 {
@@ -73,11 +73,12 @@ static loff_t mmapdemo_llseek(struct file *file, loff_t offset, int whence)
 		return generic_file_llseek_size(file, offset, whence, max,
 						i_size_read(store->inode));
 
-	inode_lock(store->inode);
+	if (mmapdemo_store_lock(store))
+		return -EINTR;
 	offset = mmapdemo_store_seek(store, offset, whence);
 	if (offset >= 0)
 		offset = vfs_setpos(file, offset, max);
-	inode_unlock(store->inode);
+	mmapdemo_store_unlock(store);
 	return offset;
 }
 
@@ -158,7 +159,7 @@ static size_t copy_readable(struct folio *folio, size_t offset, size_t len,
 /*
  * Makes a page for the hole at @pos. The inode's lock, which is held, keeps it
  * in the store. Return: the page; -EFAULT: none of @len bytes can be read, and
- * no page was made; -ENOSPC; -ENOMEM.
+ * no page was made; -ENOSPC; -ENOMEM; -EINTR.
  */
 static struct folio *write_hole(struct mmapdemo_store *store, loff_t pos,
 				size_t len, struct iov_iter *from)
@@ -167,7 +168,7 @@ static struct folio *write_hole(struct mmapdemo_store *store, loff_t pos,
 
 	if (fault_in_iov_iter_readable(from, len) == len)
 		return ERR_PTR(-EFAULT);
-	folio = mmapdemo_store_grab(store, pos >> PAGE_SHIFT, NULL);
+	folio = mmapdemo_store_grab(store, pos >> PAGE_SHIFT, NULL, true);
 	if (!IS_ERR(folio)) {
 		folio_unlock(folio);
 		folio_put(folio);
@@ -325,7 +326,7 @@ static ssize_t write_locked(struct mmapdemo_store *store, struct kiocb *iocb,
  * Context: process context, may sleep and fault.
  * Return: bytes written, short at the end of the device or the pool's cap;
  * -ENOSPC: at the end, or the pool is at its cap; -EFAULT; -EIO: a poisoned
- * page; -EFBIG: RLIMIT_FSIZE; -ENOMEM; -EOPNOTSUPP: RWF_NOWAIT.
+ * page; -EFBIG: RLIMIT_FSIZE; -ENOMEM; -EINTR: killed; -EOPNOTSUPP: RWF_NOWAIT.
  */
 static ssize_t mmapdemo_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
@@ -336,13 +337,15 @@ static ssize_t mmapdemo_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	if (iocb->ki_flags & IOCB_NOWAIT)
 		return -EOPNOTSUPP;
 
-	inode_lock(store->inode);
+	ret = mmapdemo_store_lock(store);
+	if (ret)
+		return ret;
 	ret = generic_write_checks(iocb, from);
 	if (ret > 0) {
 		mmapdemo_touch(iocb->ki_filp);
 		ret = write_locked(store, iocb, from);
 	}
-	inode_unlock(store->inode);
+	mmapdemo_store_unlock(store);
 	return ret > 0 ? generic_write_sync(iocb, ret) : ret;
 }
 
@@ -354,14 +357,13 @@ static ssize_t mmapdemo_write_iter(struct kiocb *iocb, struct iov_iter *from)
  * @datasync: ignored
  *
  * Context: process context, may sleep.
- * Return: 0.
+ * Return: 0; -EINTR: killed.
  */
 static int mmapdemo_fsync(struct file *file, loff_t start, loff_t end,
 			  int datasync)
 {
-	mmapdemo_sync(&mmapdemo_device(file)->store, start >> PAGE_SHIFT,
-		      end >> PAGE_SHIFT);
-	return 0;
+	return mmapdemo_sync(&mmapdemo_device(file)->store, start >> PAGE_SHIFT,
+			     end >> PAGE_SHIFT);
 }
 
 /* All but the operation that serves mmap(2). */

@@ -74,6 +74,8 @@ int mmapdemo_store_init(struct mmapdemo_store *store,
 	store->pool = pool;
 	store->inode = inode;
 	store->nr_dirty = 0;
+	store->trimmed = true;
+	INIT_WORK(&store->trim, mmapdemo_store_trim);
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_init);
@@ -89,7 +91,10 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_init);
  */
 void mmapdemo_store_fini(struct mmapdemo_store *store)
 {
-	mmapdemo_store_discard(store, 0, ULONG_MAX);
+	cancel_work_sync(&store->trim);
+	/* All of it, even for an rmmod that was killed. */
+	while (mmapdemo_store_discard(store, 0, ULONG_MAX))
+		cond_resched();
 	WARN_ON(mmapdemo_store_mapping(store)->nrpages);
 	iput(store->inode);
 }

@@ -81,7 +81,8 @@ static long insert_window(struct vm_area_struct *vma, pgoff_t start, pgoff_t end
  * either with the page that ->fault returns.
  *
  * The window is inserted under the invalidate_lock, which a discard holds
- * exclusively around removal and zap: no PTE appears after the zap.
+ * exclusively around removal and zap: no PTE appears after the zap. While one
+ * is at it, this maps one page as well.
  *
  * Context: process context, may sleep; under mmap_lock shared.
  * Return: as mmapdemo_fault(); %VM_FAULT_NOPAGE: the page is mapped, or was
@@ -98,12 +99,13 @@ vm_fault_t mmapdemo_fault_insert(struct vm_fault *vmf)
 
 	if (vmf->flags & FAULT_FLAG_WRITE || !(ret & VM_FAULT_LOCKED))
 		return ret;
+	mapping = mmapdemo_store_mapping(mmapdemo_vma_store(vma));
+	if (!filemap_invalidate_trylock_shared(mapping))
+		return ret;
 	unlock_page(vmf->page);
 	put_page(vmf->page);
 	vmf->page = NULL;
 
-	mapping = mmapdemo_store_mapping(mmapdemo_vma_store(vma));
-	filemap_invalidate_lock_shared(mapping);
 	start = round_down(vmf->pgoff, window);
 	end = min3(start + window, mmapdemo_store_end(mmapdemo_vma_store(vma)),
 		   vma->vm_pgoff + vma_pages(vma));

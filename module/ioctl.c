@@ -48,13 +48,15 @@ static int ioctl_resize(struct file *file, void __user *argp)
 		return -EINVAL;
 
 	/* Exclude write(2), which checks the size once per page. */
-	inode_lock(store->inode);
+	err = mmapdemo_store_lock(store);
+	if (err)
+		return err;
 	err = inode_newsize_ok(store->inode, arg.size);
 	if (!err) {
 		mmapdemo_touch(file);
-		mmapdemo_store_resize(store, arg.size);
+		err = mmapdemo_store_resize(store, arg.size);
 	}
-	inode_unlock(store->inode);
+	mmapdemo_store_unlock(store);
 	return err;
 }
 
@@ -62,8 +64,8 @@ static int ioctl_discard(struct file *file, void __user *argp)
 {
 	struct mmapdemo_store *store = &mmapdemo_device(file)->store;
 	struct mmapdemo_discard arg;
-	int err = -EINVAL;
 	u64 end;
+	int err;
 
 	if (copy_from_user(&arg, argp, sizeof(arg)))
 		return -EFAULT;
@@ -73,14 +75,17 @@ static int ioctl_discard(struct file *file, void __user *argp)
 		return -EINVAL;
 
 	/* Exclude write(2) and resize, as for a file. */
-	inode_lock(store->inode);
-	if (end <= i_size_read(store->inode)) {
+	err = mmapdemo_store_lock(store);
+	if (err)
+		return err;
+	if (end > i_size_read(store->inode)) {
+		err = -EINVAL;
+	} else {
 		mmapdemo_touch(file);
-		mmapdemo_store_discard(store, arg.start >> PAGE_SHIFT,
-				       end >> PAGE_SHIFT);
-		err = 0;
+		err = mmapdemo_store_discard(store, arg.start >> PAGE_SHIFT,
+					     end >> PAGE_SHIFT);
 	}
-	inode_unlock(store->inode);
+	mmapdemo_store_unlock(store);
 	return err;
 }
 
@@ -153,8 +158,11 @@ static int ioctl_dirty_log(struct mmapdemo_device *dev, void __user *argp,
 	harvest.runs = kvmalloc_array(harvest.max, sizeof(*harvest.runs), GFP_KERNEL);
 	if (!harvest.runs)
 		return -ENOMEM;
-	mmapdemo_log_harvest(&dev->store, &harvest);
-	err = deliver(&dev->store, &harvest, &arg, end, argp);
+	err = mmapdemo_log_harvest(&dev->store, &harvest);
+	if (err)
+		mmapdemo_log_restore(&dev->store, &harvest, 0);
+	else
+		err = deliver(&dev->store, &harvest, &arg, end, argp);
 	kvfree(harvest.runs);
 	return err;
 }

@@ -7,7 +7,7 @@
  * store leaves the log as well.
  */
 #include <linux/pagemap.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 
 #include "compat.h"
 #include "log.h"
@@ -38,12 +38,14 @@ static void harvest_undo(struct mmapdemo_harvest *h)
 		h->nr--;
 }
 
-/* Return: whether the page was in the log, out of which it is taken. */
-static bool harvest_take(struct mmapdemo_store *store, struct folio *folio)
+/* Return: 1 if the page is in the log, out of which it is taken; 0; -EINTR. */
+static int harvest_take(struct mmapdemo_store *store, struct folio *folio)
 {
+	int err = folio_lock_killable(folio);
 	bool taken;
 
-	folio_lock(folio);
+	if (err)
+		return err;
 	taken = mmapdemo_clear_mark(store, folio, MMAPDEMO_LOGGED);
 	folio_unlock(folio);
 	if (taken)
@@ -51,23 +53,26 @@ static bool harvest_take(struct mmapdemo_store *store, struct folio *folio)
 	return taken;
 }
 
-/* Return: false if there was no room, and the page is in the log. */
-static bool harvest_folio(struct mmapdemo_store *store,
-			  struct mmapdemo_harvest *h, struct folio *folio)
+/* Return: 0; -ENOSPC: there was no room, and the page is in the log; -EINTR. */
+static int harvest_folio(struct mmapdemo_store *store,
+			 struct mmapdemo_harvest *h, struct folio *folio)
 {
 	pgoff_t pgoff = folio->index;
+	int ret;
 
 	/*
 	 * Make room first: a page that is taken out must be reported. Undo that
 	 * if another harvest, or a discard, was faster.
 	 */
 	if (!harvest_add(h, pgoff))
-		return false;
-	if (h->clear ? !harvest_take(store, folio) :
-		       !mmapdemo_marked(folio, MMAPDEMO_LOGGED))
+		return -ENOSPC;
+	ret = h->clear ? harvest_take(store, folio) :
+			 mmapdemo_marked(folio, MMAPDEMO_LOGGED);
+	if (ret <= 0)
 		harvest_undo(h);
-	h->next = pgoff + 1;
-	return true;
+	if (ret >= 0)
+		h->next = pgoff + 1;
+	return min(ret, 0);
 }
 
 /**
@@ -83,27 +88,35 @@ static bool harvest_folio(struct mmapdemo_store *store,
  * not visited.
  *
  * Context: process context, may sleep; takes folio locks.
+ * Return: 0; -EINTR: killed; what is in @harvest was taken out.
  */
-void mmapdemo_log_harvest(struct mmapdemo_store *store,
-			  struct mmapdemo_harvest *harvest)
+int mmapdemo_log_harvest(struct mmapdemo_store *store,
+			 struct mmapdemo_harvest *harvest)
 {
 	struct address_space *mapping = mmapdemo_store_mapping(store);
 	unsigned long left = MMAPDEMO_HARVEST_PAGES;
 	pgoff_t index = harvest->next;
 	struct folio_batch fbatch;
-	bool room = true;
 	unsigned int i;
+	int err = 0;
 
 	folio_batch_init(&fbatch);
-	while (room && filemap_get_folios_tag(mapping, &index, harvest->last,
-					      PAGECACHE_TAG_TOWRITE, &fbatch)) {
-		for (i = 0; room && i < folio_batch_count(&fbatch); i++)
-			room = left-- && harvest_folio(store, harvest, fbatch.folios[i]);
+	while (filemap_get_folios_tag(mapping, &index, harvest->last,
+				      PAGECACHE_TAG_TOWRITE, &fbatch)) {
+		for (i = 0; !err && i < folio_batch_count(&fbatch); i++) {
+			err = left ? harvest_folio(store, harvest, fbatch.folios[i]) :
+				     -ENOSPC;
+			left--;
+		}
 		folio_batch_release(&fbatch);
 		cond_resched();
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		if (err)
+			return err == -ENOSPC ? 0 : err;
 	}
-	if (room)
-		harvest->next = harvest->last + 1;
+	harvest->next = harvest->last + 1;
+	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_log_harvest);
 

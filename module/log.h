@@ -41,8 +41,8 @@ struct mmapdemo_harvest {
 	unsigned int nr;
 };
 
-void mmapdemo_log_harvest(struct mmapdemo_store *store,
-			  struct mmapdemo_harvest *harvest);
+int mmapdemo_log_harvest(struct mmapdemo_store *store,
+			 struct mmapdemo_harvest *harvest);
 void mmapdemo_log_restore(struct mmapdemo_store *store,
 			  const struct mmapdemo_harvest *harvest,
 			  unsigned int first);

@@ -14,7 +14,7 @@
  */
 #include <linux/fs.h>
 #include <linux/pagemap.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 
 #include "compat.h"
 #include "pool.h"
@@ -177,36 +177,46 @@ static struct folio *store_create(struct mmapdemo_store *store, pgoff_t pgoff,
  * as the cap allows would now and then get a SIGBUS.
  */
 static struct folio *store_create_alone(struct mmapdemo_store *store,
-					pgoff_t pgoff, bool written)
+					pgoff_t pgoff, bool written, bool wait)
 {
 	struct address_space *mapping = mmapdemo_store_mapping(store);
 	struct folio *folio;
 
-	filemap_invalidate_lock(mapping);
+	if (!down_write_trylock(&mapping->invalidate_lock)) {
+		if (!wait)
+			return ERR_PTR(-EAGAIN);
+		if (down_write_killable(&mapping->invalidate_lock))
+			return ERR_PTR(-EINTR);
+	}
 	/* One of them may have filled this very slot. */
 	if (xa_load(&mapping->i_pages, pgoff))
 		folio = ERR_PTR(-EEXIST);
 	else
 		folio = store_create(store, pgoff, written);
-	filemap_invalidate_unlock(mapping);
+	up_write(&mapping->invalidate_lock);
 	return folio;
 }
 
 /* Return: as mmapdemo_store_grab(); -EEXIST: the slot is not a hole. */
 static struct folio *store_make(struct mmapdemo_store *store, pgoff_t pgoff,
-				struct file *writer)
+				struct file *writer, bool wait)
 {
 	struct address_space *mapping = mmapdemo_store_mapping(store);
 	struct folio *folio;
 
 	if (writer)
 		mmapdemo_touch(writer);
-	filemap_invalidate_lock_shared(mapping);
+	if (!down_read_trylock(&mapping->invalidate_lock)) {
+		if (!wait)
+			return ERR_PTR(-EAGAIN);
+		if (down_read_killable(&mapping->invalidate_lock))
+			return ERR_PTR(-EINTR);
+	}
 	/* If it is written, ->page_mkwrite follows, with nothing left to do. */
 	folio = store_create(store, pgoff, writer);
-	filemap_invalidate_unlock_shared(mapping);
+	up_read(&mapping->invalidate_lock);
 	if (unlikely(folio == ERR_PTR(-ENOSPC)))
-		folio = store_create_alone(store, pgoff, writer);
+		folio = store_create_alone(store, pgoff, writer, wait);
 	return folio;
 }
 
@@ -216,6 +226,7 @@ static struct folio *store_make(struct mmapdemo_store *store, pgoff_t pgoff,
  * @pgoff: its slot
  * @writer: the file, if a shared mapping of it is written: a page that is made
  *	    has all marks then; or NULL
+ * @wait: whether to wait for locks
  *
  * The page stays in the store while the caller keeps it locked. A fault handler
  * returns it like that, with %VM_FAULT_LOCKED, and the core unlocks it once the
@@ -225,10 +236,11 @@ static struct folio *store_make(struct mmapdemo_store *store, pgoff_t pgoff,
  * Context: process context, may sleep; takes the invalidate_lock.
  * Return: the folio, locked, with a reference for the caller;
  * -ERANGE: @pgoff lies past the end of the device; -ENOSPC: the pool is at its
- * cap; -ENOMEM: no memory.
+ * cap; -ENOMEM: no memory; -EAGAIN: without @wait, a lock is taken; -EINTR:
+ * killed while it waited.
  */
 struct folio *mmapdemo_store_grab(struct mmapdemo_store *store, pgoff_t pgoff,
-				  struct file *writer)
+				  struct file *writer, bool wait)
 {
 	struct folio *folio;
 	int err = 0;
@@ -236,10 +248,16 @@ struct folio *mmapdemo_store_grab(struct mmapdemo_store *store, pgoff_t pgoff,
 	do {
 		folio = store_get(store, pgoff);
 		if (!folio) {
-			folio = store_make(store, pgoff, writer);
+			folio = store_make(store, pgoff, writer, wait);
 			continue;
 		}
-		folio_lock(folio);
+		if (!folio_trylock(folio)) {
+			err = wait ? folio_lock_killable(folio) : -EAGAIN;
+			if (err) {
+				folio_put(folio);
+				return ERR_PTR(err);
+			}
+		}
 		/*
 		 * A truncation sets the size first, and then removes pages
 		 * under their locks: a page past the end is on its way out.
@@ -261,7 +279,7 @@ struct folio *mmapdemo_store_grab(struct mmapdemo_store *store, pgoff_t pgoff,
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_grab);
 
 /*
- * Return: the first empty slot of [@start, @end), or @end. Not by
+ * Return: the first empty slot of [@start, @end), or @end; less if killed. Not by
  * page_cache_next_miss(): it never gets past slot 0, and what it returns if
  * there is no hole depends on the kernel.
  */
@@ -280,7 +298,9 @@ static pgoff_t store_next_hole(struct mmapdemo_store *store, pgoff_t start,
 			break;
 		start++;
 		/* There may be many GiB without a hole. */
-		if (need_resched()) {
+		if (!(start % XA_CHECK_SCHED)) {
+			if (fatal_signal_pending(current))
+				break;
 			xas_pause(&xas);
 			rcu_read_unlock();
 			cond_resched();
@@ -299,7 +319,7 @@ static pgoff_t store_next_hole(struct mmapdemo_store *store, pgoff_t start,
  *
  * Context: process context; the inode's lock is held.
  * Return: the position; -ENXIO: @pos is outside of the device, or no data
- * follows. The end of the device counts as a hole.
+ * follows; -EINTR: killed. The end of the device counts as a hole.
  */
 loff_t mmapdemo_store_seek(struct mmapdemo_store *store, loff_t pos, int whence)
 {
@@ -317,6 +337,8 @@ loff_t mmapdemo_store_seek(struct mmapdemo_store *store, loff_t pos, int whence)
 			return -ENXIO;
 	} else {
 		found = store_next_hole(store, start, end);
+		if (fatal_signal_pending(current))
+			return -EINTR;
 	}
 	return found == start ? pos : (loff_t)found << PAGE_SHIFT;
 }

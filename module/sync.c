@@ -8,7 +8,7 @@
  * dirty log is not concerned: it belongs to its reader.
  */
 #include <linux/pagemap.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 
 #include "compat.h"
 #include "stats.h"
@@ -16,27 +16,33 @@
 #include "sync.h"
 #include "write.h"
 
-/* Syncs the pages of a range that have @tag. */
-static void sync_tagged(struct mmapdemo_store *store, pgoff_t start, pgoff_t last,
-			xa_mark_t tag)
+/* Syncs the pages of a range that have @tag. Return: 0; -EINTR: killed. */
+static int sync_tagged(struct mmapdemo_store *store, pgoff_t start, pgoff_t last,
+		       xa_mark_t tag)
 {
 	struct address_space *mapping = mmapdemo_store_mapping(store);
 	struct folio_batch fbatch;
 	unsigned int i;
+	int err = 0;
 
 	folio_batch_init(&fbatch);
-	while (filemap_get_folios_tag(mapping, &start, last, tag, &fbatch)) {
-		for (i = 0; i < folio_batch_count(&fbatch); i++) {
+	while (!err && filemap_get_folios_tag(mapping, &start, last, tag, &fbatch)) {
+		for (i = 0; !err && i < folio_batch_count(&fbatch); i++) {
 			struct folio *folio = fbatch.folios[i];
 
-			folio_lock(folio);
+			err = folio_lock_killable(folio);
+			if (err)
+				break;
 			if (mmapdemo_clear_mark(store, folio, MMAPDEMO_UNSYNCED))
 				mmapdemo_stat_inc(STAT_CLEANED);
 			folio_unlock(folio);
 		}
 		folio_batch_release(&fbatch);
 		cond_resched();
+		if (fatal_signal_pending(current))
+			err = -EINTR;
 	}
+	return err;
 }
 
 /**
@@ -48,14 +54,15 @@ static void sync_tagged(struct mmapdemo_store *store, pgoff_t start, pgoff_t las
  * Pages that are written behind the walk are left to the next sync.
  *
  * Context: process context, may sleep; takes folio locks.
+ * Return: 0; -EINTR: killed.
  */
-void mmapdemo_sync(struct mmapdemo_store *store, pgoff_t start, pgoff_t last)
+int mmapdemo_sync(struct mmapdemo_store *store, pgoff_t start, pgoff_t last)
 {
 	/*
 	 * The writable ones first: a harvest that write-protects one meanwhile
 	 * moves it to the others.
 	 */
-	sync_tagged(store, start, last, PAGECACHE_TAG_WRITEBACK);
-	sync_tagged(store, start, last, PAGECACHE_TAG_DIRTY);
+	return sync_tagged(store, start, last, PAGECACHE_TAG_WRITEBACK) ?:
+	       sync_tagged(store, start, last, PAGECACHE_TAG_DIRTY);
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_sync);

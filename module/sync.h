@@ -9,6 +9,6 @@
 
 struct mmapdemo_store;
 
-void mmapdemo_sync(struct mmapdemo_store *store, pgoff_t start, pgoff_t last);
+int mmapdemo_sync(struct mmapdemo_store *store, pgoff_t start, pgoff_t last);
 
 #endif /* _MMAPDEMO_SYNC_H */
