@@ -6,6 +6,7 @@
  */
 #include <kunit/test.h>
 #include <linux/sched/mm.h>
+#include <linux/workqueue.h>
 
 #include "vma_helpers.h"
 
@@ -67,6 +68,7 @@ static struct vm_area_struct *map_vma(struct kunit *test)
 /**
  * struct fault_result - the result of ->fault
  * @ret: its return value
+ * @dropped: whether it has dropped mmap_lock
  * @page: its page, or NULL; the rest is about this page
  * @locked: whether it is locked
  * @ref_count: its references, including the caller's
@@ -74,6 +76,7 @@ static struct vm_area_struct *map_vma(struct kunit *test)
  */
 struct fault_result {
 	vm_fault_t ret;
+	bool dropped;
 	struct page *page;
 	bool locked;
 	int ref_count;
@@ -93,26 +96,37 @@ static void result_release(struct fault_result *result)
 	folio_put(folio);
 }
 
-static struct fault_result call_fault(struct kunit *test,
-				      struct vm_area_struct *vma, pgoff_t pgoff)
+static struct fault_result call_fault_with(struct kunit *test,
+					   struct vm_area_struct *vma,
+					   pgoff_t pgoff, unsigned int flags)
 {
 	const struct fault_param *param = test->param_value;
+	struct mm_struct *mm = current->mm;
 	struct fault_result result = { };
 	struct vm_fault vmf = {
 		.vma		= vma,
 		.pgoff		= pgoff,
 		.address	= vma->vm_start + pgoff * PAGE_SIZE,
 		.gfp_mask	= GFP_KERNEL,
-		.flags		= param->fault_flags,
+		.flags		= param->fault_flags | flags,
 	};
 
-	mmap_read_lock(current->mm);
+	mmap_read_lock(mm);
 	result.ret = vma->vm_ops->fault(&vmf);
-	mmap_read_unlock(current->mm);
+	/* Nobody else takes this lock. */
+	result.dropped = !rwsem_is_locked(&mm->mmap_lock);
+	if (!result.dropped)
+		mmap_read_unlock(mm);
 	result.page = vmf.page;
 	if (result.page)
 		result_release(&result);
 	return result;
+}
+
+static struct fault_result call_fault(struct kunit *test,
+				      struct vm_area_struct *vma, pgoff_t pgoff)
+{
+	return call_fault_with(test, vma, pgoff, 0);
 }
 
 static vm_fault_t call_mkwrite(struct vm_area_struct *vma, struct folio *folio)
@@ -243,6 +257,153 @@ static void mkwrite_has_the_core_look_again(struct kunit *test)
 	folio_put(pinned);
 }
 
+/* The page was poisoned after ->fault had looked at it. */
+static void mkwrite_tells_of_a_poisoned_page(struct kunit *test)
+{
+#ifdef CONFIG_MEMORY_FAILURE
+	struct vm_area_struct *vma = map_vma(test);
+	struct folio *bad = store_touch(store_of(test), 5, false);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(bad));
+	SetPageHWPoison(folio_page(bad, 0));
+	EXPECT_FAULT(test, call_mkwrite(vma, bad), VM_FAULT_HWPOISON);
+	ClearPageHWPoison(folio_page(bad, 0));
+	expect_locked(test, bad, false);
+	KUNIT_EXPECT_EQ(test, store_marks(store_of(test), 5), 0);
+#else
+	kunit_skip(test, "needs CONFIG_MEMORY_FAILURE");
+#endif
+}
+
+static void mkwrite_ends_when_killed(struct kunit *test)
+{
+	struct vm_area_struct *vma = map_vma(test);
+	struct folio *folio = store_touch(store_of(test), 5, false);
+	vm_fault_t ret;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	folio_lock(folio);
+	set_killed(true);
+	ret = call_mkwrite(vma, folio);
+	set_killed(false);
+	folio_unlock(folio);
+	EXPECT_FAULT(test, ret, VM_FAULT_SIGBUS);
+	KUNIT_EXPECT_EQ(test, store_marks(store_of(test), 5), 0);
+}
+
+static unsigned long faults_counted(struct kunit *test)
+{
+	return counted(test->priv, STAT_FAULT_READ) +
+	       counted(test->priv, STAT_FAULT_WRITE) +
+	       counted(test->priv, STAT_FAULT_COW);
+}
+
+/* FOLL_NOWAIT: io_uring and KVM would rather come again. */
+static void fault_does_not_wait_if_told_so(struct kunit *test)
+{
+	const unsigned int nowait = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_RETRY_NOWAIT;
+	struct vm_area_struct *vma = map_vma(test);
+	struct folio *folio = store_touch(store_of(test), 5, false);
+	struct fault_result result;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	folio_lock(folio);
+	result = call_fault_with(test, vma, 5, nowait);
+	folio_unlock(folio);
+	EXPECT_FAULT(test, result.ret, VM_FAULT_RETRY);
+	KUNIT_EXPECT_FALSE(test, result.dropped);
+	KUNIT_EXPECT_PTR_EQ(test, result.page, NULL);
+
+	down_write(&vma->vm_file->f_mapping->invalidate_lock);
+	result = call_fault_with(test, vma, 6, nowait);
+	up_write(&vma->vm_file->f_mapping->invalidate_lock);
+	EXPECT_FAULT(test, result.ret, VM_FAULT_RETRY);
+	KUNIT_EXPECT_FALSE(test, result.dropped);
+	KUNIT_EXPECT_TRUE(test, store_is_hole(store_of(test), 6));
+	/* It will come again, and be counted then. */
+	KUNIT_EXPECT_EQ(test, faults_counted(test), 0);
+}
+
+/* A page that somebody unlocks in a moment. */
+struct unlocker {
+	struct delayed_work work;
+	struct folio *folio;
+};
+
+static void unlock_later(struct work_struct *work)
+{
+	struct unlocker *unlocker =
+		container_of(work, struct unlocker, work.work);
+
+	folio_unlock(unlocker->folio);
+}
+
+static struct fault_result fault_on_locked_page(struct kunit *test,
+						struct vm_area_struct *vma,
+						unsigned int flags)
+{
+	struct unlocker unlocker = {
+		.folio = store_touch(store_of(test), 5, false),
+	};
+	struct fault_result result;
+
+	INIT_DELAYED_WORK_ONSTACK(&unlocker.work, unlock_later);
+	folio_lock(unlocker.folio);
+	schedule_delayed_work(&unlocker.work, HZ / 10);
+	result = call_fault_with(test, vma, 5, flags);
+	/* If the handler has not waited, it is still locked: by us. */
+	flush_delayed_work(&unlocker.work);
+	destroy_delayed_work_on_stack(&unlocker.work);
+	return result;
+}
+
+/* So that mmap(2) and munmap(2) of the process do not wait with it. */
+static void fault_drops_the_lock_to_wait(struct kunit *test)
+{
+	struct vm_area_struct *vma = map_vma(test);
+	struct fault_result result =
+		fault_on_locked_page(test, vma, FAULT_FLAG_ALLOW_RETRY);
+
+	EXPECT_FAULT(test, result.ret, VM_FAULT_RETRY);
+	KUNIT_EXPECT_TRUE(test, result.dropped);
+	KUNIT_EXPECT_PTR_EQ(test, result.page, NULL);
+	KUNIT_EXPECT_EQ(test, faults_counted(test), 0);
+}
+
+/* The second time it keeps it: otherwise it might never end. */
+static void fault_waits_the_second_time(struct kunit *test)
+{
+	const struct fault_param *param = test->param_value;
+	struct vm_area_struct *vma = map_vma(test);
+	struct fault_result result =
+		fault_on_locked_page(test, vma, FAULT_FLAG_ALLOW_RETRY |
+				     FAULT_FLAG_TRIED);
+
+	EXPECT_FAULT(test, result.ret,
+		     is_insert_read(param) ? VM_FAULT_NOPAGE : VM_FAULT_LOCKED);
+	KUNIT_EXPECT_FALSE(test, result.dropped);
+	KUNIT_EXPECT_EQ(test, faults_counted(test), 1);
+}
+
+/* The core sees the signal; what it is told does not matter any more. */
+static void fault_ends_when_killed(struct kunit *test)
+{
+	struct vm_area_struct *vma = map_vma(test);
+	struct folio *folio = store_touch(store_of(test), 5, false);
+	struct fault_result first, second;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	folio_lock(folio);
+	set_killed(true);
+	first = call_fault_with(test, vma, 5, FAULT_FLAG_ALLOW_RETRY);
+	second = call_fault(test, vma, 5);
+	set_killed(false);
+	folio_unlock(folio);
+	EXPECT_FAULT(test, first.ret, VM_FAULT_RETRY);
+	EXPECT_FAULT(test, second.ret, VM_FAULT_SIGBUS);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1);
+}
+
 static struct kunit_case fault_cases[] = {
 	KUNIT_CASE_PARAM(fault_gives_a_locked_page, fault_gen_params),
 	KUNIT_CASE_PARAM(fault_is_sigbus_past_the_end, fault_gen_params),
@@ -250,6 +411,12 @@ static struct kunit_case fault_cases[] = {
 	KUNIT_CASE_PARAM(fault_tells_of_a_poisoned_page, fault_gen_params),
 	KUNIT_CASE_PARAM(mkwrite_gives_a_locked_dirty_page, fault_gen_params),
 	KUNIT_CASE_PARAM(mkwrite_has_the_core_look_again, fault_gen_params),
+	KUNIT_CASE_PARAM(mkwrite_tells_of_a_poisoned_page, fault_gen_params),
+	KUNIT_CASE_PARAM(mkwrite_ends_when_killed, fault_gen_params),
+	KUNIT_CASE_PARAM(fault_does_not_wait_if_told_so, fault_gen_params),
+	KUNIT_CASE_PARAM(fault_drops_the_lock_to_wait, fault_gen_params),
+	KUNIT_CASE_PARAM(fault_waits_the_second_time, fault_gen_params),
+	KUNIT_CASE_PARAM(fault_ends_when_killed, fault_gen_params),
 	{ }
 };
 

@@ -169,25 +169,57 @@ static void pool_clears_flags_of_what_it_recycles(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, folio_test_referenced(pt->folios[0]));
 }
 
-static void pool_forgets_what_others_use(struct kunit *test)
+static void pool_lends_what_others_use(struct kunit *test)
 {
 	struct pool_test *pt = test->priv;
 	struct folio *pinned;
 
-	pt->pool.cap = 1;
+	pt->pool.cap = 2;
 	KUNIT_ASSERT_EQ(test, take(pt), 0);
 	pinned = pt->folios[0];
 	folio_fill(pinned, 0x5a);
 	folio_get(pinned);
 	give(pt);
-	KUNIT_EXPECT_EQ(test, held(pt), 0);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&pt->pool.nr_forgotten), 1);
-	KUNIT_EXPECT_EQ(test, folio_ref_count(pinned), 1);
-
+	/* It counts against the cap, and nobody gets it. */
+	KUNIT_EXPECT_EQ(test, held(pt), 2);
+	KUNIT_EXPECT_EQ(test, pt->pool.nr_lent, 1);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(pinned), 2);
 	KUNIT_EXPECT_EQ(test, take(pt), 0);
 	KUNIT_EXPECT_PTR_NE(test, pt->folios[0], pinned);
+	KUNIT_EXPECT_EQ(test, take(pt), -ENOSPC);
 	KUNIT_EXPECT_TRUE(test, folio_is_filled(pinned, 0x5a));
+
+	/* At the cap the pool looks whether it is its own again. */
 	folio_put(pinned);
+	KUNIT_EXPECT_EQ(test, take(pt), 0);
+	KUNIT_EXPECT_PTR_EQ(test, pt->folios[1], pinned);
+	KUNIT_EXPECT_TRUE(test, folio_is_filled(pinned, 0));
+	KUNIT_EXPECT_EQ(test, pt->pool.nr_lent, 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&pt->pool.nr_forgotten), 0);
+}
+
+/* Under memory pressure, too; and it leaves the rest to who has it. */
+static void pool_shrink_takes_lent_pages_back(struct kunit *test)
+{
+	struct pool_test *pt = test->priv;
+	struct folio *back, *lent;
+
+	KUNIT_ASSERT_EQ(test, take(pt), 0);
+	KUNIT_ASSERT_EQ(test, take(pt), 0);
+	back = pt->folios[0];
+	lent = pt->folios[1];
+	folio_get(back);
+	folio_get(lent);
+	give(pt);
+	give(pt);
+	KUNIT_EXPECT_EQ(test, pt->pool.nr_lent, 2);
+	folio_put(back);
+	mmapdemo_pool_shrink(&pt->pool, ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, pt->pool.nr_lent, 1);
+	KUNIT_EXPECT_EQ(test, held(pt), 1);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(lent), 2);
+	/* The end of the pool leaves it to its holder. */
+	folio_put(lent);
 }
 
 static void pool_skips_a_spare_page_that_is_poisoned(struct kunit *test)
@@ -401,7 +433,8 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE_PARAM(pool_cap_is_exact, cap_gen_params),
 	KUNIT_CASE(pool_zeroes_what_it_recycles),
 	KUNIT_CASE(pool_clears_flags_of_what_it_recycles),
-	KUNIT_CASE(pool_forgets_what_others_use),
+	KUNIT_CASE(pool_lends_what_others_use),
+	KUNIT_CASE(pool_shrink_takes_lent_pages_back),
 	KUNIT_CASE(pool_skips_a_spare_page_that_is_poisoned),
 	KUNIT_CASE(pool_forgets_a_page_just_poisoned),
 	KUNIT_CASE(pool_forgets_an_mlocked_page),

@@ -60,6 +60,11 @@ static inline bool is_dirty(struct store_test *st, pgoff_t pgoff)
 	return store_is_dirty(&st->store, pgoff);
 }
 
+static inline bool is_unsynced(struct store_test *st, pgoff_t pgoff)
+{
+	return store_is_unsynced(&st->store, pgoff);
+}
+
 static inline unsigned long stored(struct store_test *st)
 {
 	return store_count(&st->store);

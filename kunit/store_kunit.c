@@ -6,7 +6,7 @@
 #include <kunit/test.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
-#include <linux/sched.h>
+#include <linux/workqueue.h>
 
 #include "store_helpers.h"
 
@@ -23,7 +23,7 @@ static void store_starts_empty(struct kunit *test)
 static void store_grab_makes_a_page(struct kunit *test)
 {
 	struct store_test *st = test->priv;
-	struct folio *folio = mmapdemo_store_grab(&st->store, 5, false);
+	struct folio *folio = mmapdemo_store_grab(&st->store, 5, NULL, false);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
 	KUNIT_EXPECT_TRUE(test, folio_test_locked(folio));
@@ -86,14 +86,106 @@ static void store_grab_stops_at_the_cap(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, is_hole(st, 2));
 	/* Stored pages stay accessible, and a discard makes room. */
 	KUNIT_EXPECT_FALSE(test, IS_ERR(touch(st, 1, false)));
-	KUNIT_EXPECT_EQ(test, mmapdemo_store_discard(&st->store, 0, 1), 1);
+	KUNIT_EXPECT_EQ(test, store_discard(&st->store, 0, 1), 1);
 	KUNIT_EXPECT_FALSE(test, IS_ERR(touch(st, 2, false)));
+}
+
+/* Another thread that holds the invalidate_lock: lockdep would not let this one. */
+struct holder {
+	struct work_struct work;
+	struct rw_semaphore *sem;
+	bool exclusive;
+	struct completion held, release;
+};
+
+static void hold(struct work_struct *work)
+{
+	struct holder *holder = container_of(work, struct holder, work);
+
+	if (holder->exclusive)
+		down_write(holder->sem);
+	else
+		down_read(holder->sem);
+	complete(&holder->held);
+	wait_for_completion(&holder->release);
+	if (holder->exclusive)
+		up_write(holder->sem);
+	else
+		up_read(holder->sem);
+}
+
+/* Return: what a grab of slot @pgoff, a hole, gives meanwhile. */
+static long grab_while_held(struct store_test *st, bool exclusive, pgoff_t pgoff,
+			    bool wait)
+{
+	struct holder holder = {
+		.sem = &mmapdemo_store_mapping(&st->store)->invalidate_lock,
+		.exclusive = exclusive,
+	};
+	long ret;
+
+	INIT_WORK_ONSTACK(&holder.work, hold);
+	init_completion(&holder.held);
+	init_completion(&holder.release);
+	schedule_work(&holder.work);
+	wait_for_completion(&holder.held);
+	/* Killed, if it may wait: or it would for ever. */
+	set_killed(wait);
+	ret = PTR_ERR(mmapdemo_store_grab(&st->store, pgoff, NULL, wait));
+	set_killed(false);
+	complete(&holder.release);
+	flush_work(&holder.work);
+	destroy_work_on_stack(&holder.work);
+	return ret;
+}
+
+/* What a grab finds locked: the page, and the store for either way to a new one. */
+static void store_grab_waits_for_nothing_if_told_so(struct kunit *test)
+{
+	struct store_test *st = test->priv;
+	struct folio *folio;
+	long locked;
+
+	st->pool.cap = 1;
+	folio = touch(st, 5, false);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	folio_lock(folio);
+	locked = PTR_ERR(mmapdemo_store_grab(&st->store, 5, NULL, false));
+	folio_unlock(folio);
+	KUNIT_EXPECT_EQ(test, locked, -EAGAIN);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1);
+	KUNIT_EXPECT_EQ(test, grab_while_held(st, true, 6, false), -EAGAIN);
+	/* At the cap another fault may be about to put a page back. */
+	KUNIT_EXPECT_EQ(test, grab_while_held(st, false, 6, false), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(touch(st, 6, false)), -ENOSPC);
+	KUNIT_EXPECT_EQ(test, stored(st), 1);
+}
+
+static void store_grab_ends_when_killed(struct kunit *test)
+{
+	struct store_test *st = test->priv;
+	struct folio *folio;
+	long locked;
+
+	st->pool.cap = 1;
+	folio = touch(st, 5, false);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	set_killed(true);
+	folio_lock(folio);
+	locked = PTR_ERR(mmapdemo_store_grab(&st->store, 5, NULL, true));
+	folio_unlock(folio);
+	set_killed(false);
+	KUNIT_EXPECT_EQ(test, locked, -EINTR);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1);
+	KUNIT_EXPECT_EQ(test, grab_while_held(st, true, 6, true), -EINTR);
+	KUNIT_EXPECT_EQ(test, grab_while_held(st, false, 6, true), -EINTR);
+	KUNIT_EXPECT_EQ(test, stored(st), 1);
 }
 
 struct range_param {
 	const char *description;
 	pgoff_t start, end;
-	unsigned long removed;
+	long removed;
 };
 
 /* Slots 10 to 49 are filled, more than one batch of a lookup. */
@@ -129,8 +221,7 @@ static void store_discard_removes_a_range(struct kunit *test)
 	for (pgoff = 10; pgoff < 50; pgoff++)
 		KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, pgoff, true)));
 	KUNIT_EXPECT_EQ(test, param->removed,
-			mmapdemo_store_discard(&st->store, param->start,
-					       param->end));
+			store_discard(&st->store, param->start, param->end));
 	KUNIT_EXPECT_EQ(test, stored(st), 40 - param->removed);
 	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 40 - param->removed);
 	for (pgoff = 10; pgoff < 50; pgoff++)
@@ -143,8 +234,8 @@ static void store_discard_of_no_range_removes_nothing(struct kunit *test)
 	struct store_test *st = test->priv;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, 20, false)));
-	KUNIT_EXPECT_EQ(test, mmapdemo_store_discard(&st->store, 20, 20), 0);
-	KUNIT_EXPECT_EQ(test, mmapdemo_store_discard(&st->store, 30, 10), 0);
+	KUNIT_EXPECT_EQ(test, store_discard(&st->store, 20, 20), 0);
+	KUNIT_EXPECT_EQ(test, store_discard(&st->store, 30, 10), 0);
 	KUNIT_EXPECT_EQ(test, stored(st), 1);
 }
 
@@ -158,9 +249,10 @@ static void store_discard_leaves_a_pinned_page_alone(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, pinned);
 	folio_fill(pinned, 0x33);
 
-	KUNIT_EXPECT_EQ(test, mmapdemo_store_discard(&st->store, 0, 10), 1);
+	KUNIT_EXPECT_EQ(test, store_discard(&st->store, 0, 10), 1);
 	KUNIT_EXPECT_PTR_EQ(test, pinned->mapping, NULL);
-	KUNIT_EXPECT_EQ(test, folio_ref_count(pinned), 1);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(pinned), 2);
+	KUNIT_EXPECT_EQ(test, st->pool.nr_lent, 1);
 	KUNIT_EXPECT_FALSE(test, IS_ERR(touch(st, 3, false)));
 	KUNIT_EXPECT_TRUE(test, folio_is_filled(pinned, 0x33));
 	folio_put(pinned);
@@ -227,6 +319,87 @@ static void store_resize_grows(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PTR_ERR(touch(st, 2 * NR_SLOTS, false)), -ERANGE);
 }
 
+/* More than one step of a removal. */
+#define NR_MANY		5000
+
+static void fill_many(struct kunit *test)
+{
+	struct store_test *st = test->priv;
+	pgoff_t pgoff;
+
+	st->pool.cap = NR_MANY;
+	resize(st, NR_MANY);
+	for (pgoff = 0; pgoff < NR_MANY; pgoff++)
+		KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, pgoff, true)));
+}
+
+static void store_discard_removes_many(struct kunit *test)
+{
+	struct store_test *st = test->priv;
+
+	fill_many(test);
+	KUNIT_EXPECT_EQ(test, store_discard(&st->store, 1, NR_MANY - 1), NR_MANY - 2);
+	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 2);
+}
+
+static void store_discard_ends_when_killed(struct kunit *test)
+{
+	struct store_test *st = test->priv;
+	long err;
+
+	fill_many(test);
+	set_killed(true);
+	err = store_discard(&st->store, 0, NR_MANY);
+	set_killed(false);
+	KUNIT_EXPECT_EQ(test, err, -EINTR);
+	/* What it did, it did from the start. */
+	KUNIT_EXPECT_LT(test, stored(st), NR_MANY);
+	KUNIT_EXPECT_GT(test, stored(st), 0);
+	KUNIT_EXPECT_TRUE(test, is_hole(st, 0));
+	KUNIT_EXPECT_FALSE(test, is_hole(st, NR_MANY - 1));
+	KUNIT_EXPECT_GT(test, store_discard(&st->store, 0, NR_MANY), 0);
+	KUNIT_EXPECT_EQ(test, stored(st), 0);
+}
+
+static int killed_resize(struct store_test *st, pgoff_t nr_slots)
+{
+	int err;
+
+	inode_lock(st->store.inode);
+	set_killed(true);
+	err = mmapdemo_store_resize(&st->store, (loff_t)nr_slots << PAGE_SHIFT);
+	set_killed(false);
+	inode_unlock(st->store.inode);
+	return err;
+}
+
+/* It has taken the pages away; a worker does the rest. */
+static void store_resize_is_finished_when_killed(struct kunit *test)
+{
+	struct store_test *st = test->priv;
+
+	fill_many(test);
+	KUNIT_EXPECT_EQ(test, killed_resize(st, 1), -EINTR);
+	KUNIT_EXPECT_EQ(test, mmapdemo_store_end(&st->store), 1);
+	flush_work(&st->store.trim);
+	KUNIT_EXPECT_EQ(test, stored(st), 1);
+	KUNIT_EXPECT_TRUE(test, st->store.trimmed);
+}
+
+/* If that comes to nothing before the store grows again, growing does it. */
+static void store_resize_brings_nothing_back(struct kunit *test)
+{
+	struct store_test *st = test->priv;
+
+	fill_many(test);
+	KUNIT_EXPECT_EQ(test, killed_resize(st, 1), -EINTR);
+	cancel_work_sync(&st->store.trim);
+	resize(st, NR_MANY);
+	KUNIT_EXPECT_EQ(test, stored(st), 1);
+	KUNIT_EXPECT_TRUE(test, is_hole(st, 1));
+	KUNIT_EXPECT_TRUE(test, is_hole(st, NR_MANY - 1));
+}
+
 struct seek_param {
 	const char *description;
 	int whence;
@@ -268,16 +441,17 @@ static void store_seek_finds(struct kunit *test)
 					    param->whence));
 }
 
+/* The walk looks up every XA_CHECK_SCHED slots whether it may go on. */
 static void store_seek_goes_on_after_a_break(struct kunit *test)
 {
 	struct store_test *st = test->priv;
-	pgoff_t pgoff;
+	pgoff_t pgoff, nr = XA_CHECK_SCHED + 4;
 
-	for (pgoff = 0; pgoff < 100; pgoff++)
+	st->pool.cap = nr;
+	resize(st, nr + 1);
+	for (pgoff = 0; pgoff < nr; pgoff++)
 		KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, pgoff, false)));
-	/* As the scheduler does when it wants the CPU. */
-	set_tsk_need_resched(current);
-	KUNIT_EXPECT_EQ(test, 100 * PAGE_SIZE,
+	KUNIT_EXPECT_EQ(test, nr * PAGE_SIZE,
 			mmapdemo_store_seek(&st->store, 0, SEEK_HOLE));
 }
 
@@ -286,12 +460,13 @@ struct model {
 	u8 byte[NR_SLOTS];
 	bool filled[NR_SLOTS];
 	bool dirty[NR_SLOTS];
+	bool unsynced[NR_SLOTS];
 };
 
 static void model_write(struct store_test *st, struct model *model,
 			pgoff_t pgoff, u8 byte)
 {
-	struct folio *folio = mmapdemo_store_grab(&st->store, pgoff, true);
+	struct folio *folio = mmapdemo_store_grab(&st->store, pgoff, NULL, true);
 
 	if (IS_ERR(folio))
 		return;
@@ -302,6 +477,7 @@ static void model_write(struct store_test *st, struct model *model,
 	model->byte[pgoff] = byte;
 	model->filled[pgoff] = true;
 	model->dirty[pgoff] = true;
+	model->unsynced[pgoff] = true;
 }
 
 /* Does a random step on the store and its model. */
@@ -324,10 +500,11 @@ static void model_step(struct store_test *st, struct model *model,
 		memset(model->byte + pgoff, 0, nr);
 		memset(model->filled + pgoff, 0, nr);
 		memset(model->dirty + pgoff, 0, nr);
+		memset(model->unsynced + pgoff, 0, nr);
 		break;
 	case 7:
-		mmapdemo_dirty_clean(&st->store, pgoff, pgoff + nr - 1);
-		memset(model->dirty + pgoff, 0, nr);
+		mmapdemo_sync(&st->store, pgoff, pgoff + nr - 1);
+		memset(model->unsynced + pgoff, 0, nr);
 		break;
 	}
 }
@@ -342,10 +519,11 @@ static bool model_agrees(struct store_test *st, const struct model *model,
 		agrees = agrees && folio_is_filled(folio, model->byte[pgoff]);
 		folio_put(folio);
 	}
-	return agrees && is_dirty(st, pgoff) == model->dirty[pgoff];
+	return agrees && is_dirty(st, pgoff) == model->dirty[pgoff] &&
+	       is_unsynced(st, pgoff) == model->unsynced[pgoff];
 }
 
-/* Random steps against a model: arrays of slot contents and dirty flags. */
+/* Random steps against a model: arrays of slot contents and marks. */
 static void store_follows_its_model(struct kunit *test)
 {
 	struct store_test *st = test->priv;
@@ -374,11 +552,17 @@ static struct kunit_case store_cases[] = {
 	KUNIT_CASE(store_grab_stops_at_the_end),
 	KUNIT_CASE(store_grab_refuses_a_page_that_a_truncate_removes),
 	KUNIT_CASE(store_grab_stops_at_the_cap),
+	KUNIT_CASE(store_grab_waits_for_nothing_if_told_so),
+	KUNIT_CASE(store_grab_ends_when_killed),
 	KUNIT_CASE_PARAM(store_discard_removes_a_range, range_gen_params),
 	KUNIT_CASE(store_discard_of_no_range_removes_nothing),
 	KUNIT_CASE(store_discard_leaves_a_pinned_page_alone),
 	KUNIT_CASE_PARAM(store_resize_removes_what_is_behind, resize_gen_params),
 	KUNIT_CASE(store_resize_grows),
+	KUNIT_CASE(store_discard_removes_many),
+	KUNIT_CASE(store_discard_ends_when_killed),
+	KUNIT_CASE(store_resize_is_finished_when_killed),
+	KUNIT_CASE(store_resize_brings_nothing_back),
 	KUNIT_CASE_PARAM(store_seek_finds, seek_gen_params),
 	KUNIT_CASE(store_seek_goes_on_after_a_break),
 	KUNIT_CASE(store_follows_its_model),

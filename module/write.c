@@ -200,3 +200,4 @@ bool mmapdemo_clear_mark(struct mmapdemo_store *store, struct folio *folio,
 	xa_unlock_irq(&mapping->i_pages);
 	return true;
 }
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_clear_mark);
