@@ -87,7 +87,6 @@ static void expect_one_of_each(struct __test_metadata *_metadata,
 			       FIXTURE_DATA(finish_fault) *self, char *p,
 			       bool shared)
 {
-	long forgotten = pool_read("forgotten");
 	int i;
 
 	EXPECT_EQ(NR, pool_read("stored"));
@@ -98,7 +97,7 @@ static void expect_one_of_each(struct __test_metadata *_metadata,
 		  smaps_kib(p, "Anonymous"));
 	/* The pool takes back none to which there is another reference. */
 	EXPECT_EQ(0, discard(self->fd, 0, NR));
-	EXPECT_EQ(forgotten, pool_read("forgotten"));
+	EXPECT_EQ(0, pool_read("lent"));
 	EXPECT_EQ(pool_read("cached"), pool_read("held"));
 }
 
@@ -157,7 +156,7 @@ TEST_F(finish_fault, J06_two_writers)
 		write_pages(p, NR, 'a');
 		EXPECT_EQ(mkwrite, stat_read("mkwrite"));
 		/* Takes the lock of each, and cleans it. */
-		ASSERT_EQ(0, fsync(self->fd));
+		ASSERT_EQ(0, clean_all(self->fd));
 		EXPECT_EQ(0, pool_read("dirty"));
 	}
 	TH_LOG("%ld of %d pages asked twice", twice, ROUNDS * NR);

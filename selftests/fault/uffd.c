@@ -302,7 +302,7 @@ TEST_F(uffd, X02_write_is_logged_when_it_is_done)
 	ASSERT_EQ(0, pthread_create(&thread, NULL, write_held, &held));
 	/* It has met the second half of its buffer, which is not there. */
 	ASSERT_EQ(sizeof(msg), read(fd, &msg, sizeof(msg)));
-	EXPECT_EQ(0, fsync(self->fd));
+	EXPECT_EQ(0, clean_all(self->fd));
 	EXPECT_EQ(0, pool_read("dirty"));
 	EXPECT_EQ(0, ioctl(fd, UFFDIO_ZEROPAGE, &more));
 	ASSERT_EQ(0, pthread_join(thread, NULL));

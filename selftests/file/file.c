@@ -193,7 +193,7 @@ TEST_F(file, bad_buffer_changes_nothing)
 	char *bad = self->buffer + 2 * page_size;
 
 	ASSERT_TRUE(fill(self->fd, 0, 2, 0));
-	ASSERT_EQ(0, fsync(self->fd));
+	ASSERT_EQ(0, clean_all(self->fd));
 	EXPECT_ERRNO(EFAULT, write(self->fd, bad, 10));
 	EXPECT_ERRNO(EFAULT, read(self->fd, bad, 10));
 	EXPECT_ERRNO(EFAULT, pwrite(self->fd, bad, 10, 5 * page_size));
@@ -287,7 +287,7 @@ TEST_F(file, stored_data_is_never_dropped)
 
 	ASSERT_TRUE(fill(self->fd, 0, 64, 0));
 	EXPECT_EQ(-1, bad_page(p, 0, 32, 0));
-	ASSERT_EQ(0, fsync(self->fd));
+	ASSERT_EQ(0, clean_all(self->fd));
 	EXPECT_EQ(0, posix_fadvise(self->fd, 0, 0, POSIX_FADV_DONTNEED));
 	EXPECT_EQ(0, posix_fadvise(self->fd, 0, 0, POSIX_FADV_WILLNEED));
 	EXPECT_EQ(0, madvise(p, 32 * page_size, MADV_COLD));

@@ -77,7 +77,7 @@ TEST_F(ioctl, info)
 			  MMAPDEMO_FEATURE_DIRTY_LOG, info->features);
 		EXPECT_EQ((char)0xff, *(char *)(info + 1));
 	}
-	ASSERT_EQ(0, fsync(self->fd));
+	ASSERT_EQ(0, clean_all(self->fd));
 	ASSERT_EQ(0, discard(self->fd, 0, 1));
 	ASSERT_EQ(0, variant->call(self->fd, MMAPDEMO_IOC_INFO, info));
 	EXPECT_EQ((STORED - 1) * page, info->stored);

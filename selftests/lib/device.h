@@ -10,6 +10,7 @@
 #include "counters.h"
 #include "files.h"
 #include "harness.h"
+#include "newer_uapi.h"
 #include "process.h"
 #include "../../module/uapi/mmapdemo.h"
 
@@ -149,6 +150,7 @@ static inline void device_teardown(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, discard(dev->fd, 0, dev->nr_pages));
 	EXPECT_EQ(0, pool_read("stored"));
 	EXPECT_EQ(0, pool_read("dirty"));
+	EXPECT_EQ(0, pool_read("unsynced"));
 	EXPECT_TRUE(settings_restore(&dev->settings));
 	close(dev->fd);
 }
@@ -243,6 +245,47 @@ static inline __u64 log_bits(int fd, __u32 flags)
 		bits |= PAGES(start / page_size, len / page_size);
 	}
 	return bits;
+}
+
+/*
+ * Forgets what was written so far: nothing is left to sync, nor in the log, and
+ * the next write to each page is noticed. Return: 0, or as ioctl(2).
+ */
+static inline int clean_all(int fd)
+{
+	struct mmapdemo_extent extents[LOG_PAGES];
+	struct mmapdemo_dirty_log arg = {
+		.len = lseek(fd, 0, SEEK_END),
+		.extents = (uintptr_t)extents,
+		.flags = MMAPDEMO_DIRTY_LOG_CLEAR,
+	};
+	int err = fsync(fd) ?: lseek(fd, 0, SEEK_SET);
+
+	while (!err && arg.len) {
+		arg.nr_extents = LOG_PAGES;
+		err = ioctl(fd, MMAPDEMO_IOC_DIRTY_LOG, &arg);
+	}
+	return err;
+}
+
+/*
+ * Which of the device's first 64 pages a sync would clean, by what cachestat(2)
+ * says of each. Return: whether this kernel has that (6.5).
+ */
+static inline bool unsynced_bits(int fd, __u64 *bits)
+{
+	struct cachestat_range range = { .len = page_size };
+	struct cachestat stat;
+	int i;
+
+	*bits = 0;
+	for (i = 0; i < LOG_PAGES; i++, range.off += page_size) {
+		if (syscall(SYS_cachestat, fd, &range, &stat, 0))
+			return false;
+		if (stat.nr_dirty || stat.nr_writeback)
+			*bits |= PAGES(i, 1);
+	}
+	return true;
 }
 
 /* Stores zeros from page @pgoff on, until the pool has room for @spare pages. */

@@ -31,6 +31,22 @@
 #define MADV_GUARD_REMOVE	103
 #endif
 
+#ifndef SYS_cachestat
+#define SYS_cachestat		451
+struct cachestat_range {
+	__u64 off;
+	__u64 len;
+};
+
+struct cachestat {
+	__u64 nr_cache;
+	__u64 nr_dirty;
+	__u64 nr_writeback;
+	__u64 nr_evicted;
+	__u64 nr_recently_evicted;
+};
+#endif
+
 #ifndef UFFD_FEATURE_WP_ASYNC
 #define UFFD_FEATURE_WP_ASYNC	_BITULL(15)
 #endif

@@ -345,7 +345,6 @@ static void model_step(struct __test_metadata *_metadata, struct model *model,
 		return;
 	case 1:
 		ASSERT_EQ(0, msync(at, nr * page_size, MS_SYNC));
-		model->dirty &= ~bits;
 		return;
 	case 2:
 		ASSERT_EQ(0, madvise(at, nr * page_size, MADV_DONTNEED));

@@ -215,7 +215,7 @@ TEST_F(tracking, V05_smaps_of_copies)
 	char *p = map_private(_metadata, self->fd, 0, 4);
 
 	ASSERT_TRUE(fill(self->fd, 0, 4, 0));
-	ASSERT_EQ(0, fsync(self->fd));
+	ASSERT_EQ(0, clean_all(self->fd));
 	ASSERT_EQ(0, madvise(p, 4 * page_size, MADV_POPULATE_READ));
 	write_pages(p, 1, 1);
 	EXPECT_EQ(4 * KIB, smaps_kib(p, "Rss"));

@@ -83,7 +83,7 @@ TEST_F(debugger, M12_forced_write)
 	pid_t pid;
 
 	ASSERT_TRUE(fill(self->fd, 0, NR, 0));
-	ASSERT_EQ(0, fsync(self->fd));
+	ASSERT_EQ(0, clean_all(self->fd));
 	pid = start_traced();
 	ASSERT_LT(0, pid);
 	EXPECT_EQ(0, poke(pid, private, 0x1234));

@@ -35,7 +35,7 @@ FIXTURE_SETUP(inspect)
 	self->p = map_shared(_metadata, self->fd, self->dev.nr_pages - 2, 3);
 	self->end = self->p + 2 * page_size;
 	ASSERT_TRUE(fill(self->fd, self->dev.nr_pages - 2, 2, 0));
-	ASSERT_EQ(0, fsync(self->fd));
+	ASSERT_EQ(0, clean_all(self->fd));
 	self->child = start_waiting();
 	ASSERT_LT(0, self->child);
 }

@@ -291,7 +291,7 @@ TEST_F(mmap_region, C17_read_faults_map_read_only)
 	long mkwrite, writes;
 
 	ASSERT_TRUE(fill(self->fd, 0, 8, 0));
-	ASSERT_EQ(0, fsync(self->fd));
+	ASSERT_EQ(0, clean_all(self->fd));
 	ASSERT_EQ(p, mmap(p, 8 * page_size, RW, MAP_SHARED | MAP_FIXED,
 			  self->fd, 0));
 	read_pages(p, 8);

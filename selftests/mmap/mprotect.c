@@ -222,7 +222,7 @@ TEST_F(mprotect, N12_refused_store_changes_nothing)
 	long faults, mkwrite;
 
 	ASSERT_TRUE(fill(self->fd, 0, NR, 0));
-	ASSERT_EQ(0, fsync(self->fd));
+	ASSERT_EQ(0, clean_all(self->fd));
 	EXPECT_EQ(-1, bad_page(p, 0, NR, 0));
 	faults = faults_served();
 	mkwrite = stat_read("mkwrite");

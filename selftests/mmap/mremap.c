@@ -49,7 +49,7 @@ FIXTURE_SETUP(mremap)
 	self->fd = self->dev.fd;
 	self->p = map_shared(_metadata, self->fd, 0, NR);
 	ASSERT_TRUE(fill(self->fd, 0, 2 * NR, 0));
-	ASSERT_EQ(0, fsync(self->fd));
+	ASSERT_EQ(0, clean_all(self->fd));
 	ASSERT_EQ(-1, bad_page(self->p, 0, NR, 0));
 	RESET_COUNTERS();
 }

@@ -33,7 +33,7 @@ FIXTURE_SETUP(mremap_errors)
 	device_setup(_metadata, &self->dev, variant->insert);
 	self->fd = self->dev.fd;
 	ASSERT_TRUE(fill(self->fd, 0, 2 * NR, 0));
-	ASSERT_EQ(0, fsync(self->fd));
+	ASSERT_EQ(0, clean_all(self->fd));
 	self->p = reserve(_metadata, 2 * NR);
 	self->to = reserve(_metadata, 2 * NR);
 	ASSERT_EQ(self->p, mmap(self->p, LEN, PROT_READ | PROT_WRITE,

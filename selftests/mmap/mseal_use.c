@@ -17,13 +17,13 @@ DEVICE_FIXTURE(mseal_use)
 static int do_msync(struct sealed *s)
 {
 	return msync(s->p, NR * page_size, MS_SYNC) ? errno :
-	       pool_read("dirty") ? EIO : 0;
+	       pool_read("unsynced") ? EIO : 0;
 }
 
 static int do_write(struct sealed *s)
 {
 	write_pages(s->p, NR, 'w');
-	return pool_read("dirty") != NR ? EIO : 0;
+	return pool_read("unsynced") != NR ? EIO : 0;
 }
 
 /* Also what drops page table entries: the device has the data. */

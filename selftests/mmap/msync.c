@@ -35,10 +35,15 @@ FIXTURE_TEARDOWN(msync)
 	device_teardown(_metadata, &self->dev);
 }
 
-/* How many pages the driver cleaned, and which are still dirty. */
-#define EXPECT_SYNCED(nr, dirty) do {				\
-	EXPECT_COUNTED(&self->before, { "cleaned", nr });	\
-	EXPECT_EQ(dirty, log_bits(self->fd, 0));		\
+/* How many pages the driver cleaned, which are unsynced; all are in the log. */
+#define EXPECT_SYNCED(nr, unsynced) do {				\
+	__u64 bits_, unsynced_ = (unsynced);				\
+									\
+	EXPECT_COUNTED(&self->before, { "cleaned", nr });		\
+	EXPECT_EQ(__builtin_popcountll(unsynced_), pool_read("unsynced")); \
+	if (unsynced_bits(self->fd, &bits_))				\
+		EXPECT_EQ(unsynced_, bits_);				\
+	EXPECT_EQ(PAGES(0, NR), log_bits(self->fd, 0));			\
 } while (0)
 
 /* @nr pages of the device at @p, whatever is there. Return: whether so. */

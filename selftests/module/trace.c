@@ -227,11 +227,13 @@ TEST_F(trace, clean)
 	EXPECT_EQ(0, msync(p, page_size, MS_SYNC));
 	want(self, "clean: pgoff=0\n");
 	write_byte(p, 2);
-	want(self, "dirty: pgoff=0\n");
 	want_mkwrite(self, p, 0);
 	EXPECT_EQ(0, ioctl(self->fd, MMAPDEMO_IOC_DIRTY_LOG, &log));
-	want(self, "clean: pgoff=0\n");
-	want(self, "clean: pgoff=1\n");
+	want(self, "clear: pgoff=0\n");
+	want(self, "clear: pgoff=1\n");
+	write_byte(p, 3);
+	want(self, "dirty: pgoff=0\n");
+	want_mkwrite(self, p, 0);
 	EXPECT_EVENTS();
 	munmap(p, LEN);
 }

@@ -125,8 +125,8 @@ def write_pages(*runs, clean=False):
     with open(DEVICE, "r+b", buffering=0) as device:
         for first, number in runs:
             same(number * PAGE, os.pwrite(device.fileno(), bytes(number * PAGE), first * PAGE))
-        if clean:
-            os.fsync(device.fileno())
+    if clean:
+        cli("dirty", "--clear")
 
 
 def empty(pages=64):

@@ -169,9 +169,9 @@ static void use_mappings(struct __test_metadata *_metadata,
 	write_pages(q + last, NR, 'l');
 	EXPECT_EQ(0, mprotect(q + page_size, page_size, PROT_READ));
 	EXPECT_EQ(0, msync(q, NR * page_size, MS_SYNC));
-	EXPECT_EQ(0, pool_read("dirty"));
+	EXPECT_EQ(0, pool_read("unsynced"));
 	write_pages(self->p + last, NR, 'l');
-	EXPECT_EQ(NR, pool_read("dirty"));
+	EXPECT_EQ(NR, pool_read("unsynced"));
 	EXPECT_EQ(0, munmap(q, NR * page_size));
 	EXPECT_EQ(0, munmap(copy, NR * page_size));
 }
@@ -286,7 +286,7 @@ static void write_while_used(struct __test_metadata *_metadata,
 	use_mappings(_metadata, self);
 	EXPECT_EQ(1, pread(self->fd, &byte, 1, (page + 1) * page_size - 1));
 	EXPECT_EQ('l', byte);
-	ASSERT_EQ(0, fsync(self->fd));
+	ASSERT_EQ(0, clean_all(self->fd));
 	EXPECT_EQ((long)page_size / 2, finish(_metadata, c));
 
 	EXPECT_EQ(0, memcmp(self->p + page * page_size, self->content,

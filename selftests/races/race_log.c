@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Proves that the dirty log misses no write, whatever cleans it meanwhile:
- * fsync, or a harvest by DIRTY_LOG. Each test runs in both fault modes, for
+ * Proves that no write is missed, neither by fsync nor by a harvest of the dirty
+ * log, whatever the other does meanwhile. Each test runs in both fault modes, for
  * MMAPDEMO_SECONDS (see race.h).
  *
  * The ids (X02, ...) name the branches of mmap that a test proves.
@@ -26,7 +26,7 @@ struct backup {
 };
 
 /*
- * A backup as the log's users make it: clean first, then copy. If a write fell
+ * A backup that goes by what is synced: sync first, then copy. If a write fell
  * between the two unnoticed, the page would be clean with the copy out of date.
  */
 static void *keep_backup(void *arg)
@@ -86,12 +86,12 @@ static void write_against_backup(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, pthread_create(&thread, NULL, keep_backup, &backup));
 	for (rounds = 0; seconds() < end; rounds++) {
 		number = write_burst(&backup, number, call);
-		if (pool_read("dirty"))
+		if (pool_read("unsynced"))
 			continue;
 		clean++;
 		ASSERT_EQ(number, backup.copy);
 		write_number(&backup, ++number, call);
-		ASSERT_EQ(1, pool_read("dirty"));
+		ASSERT_EQ(1, pool_read("unsynced"));
 	}
 	backup.quit = 1;
 	pthread_barrier_wait(&backup.barrier);

@@ -208,22 +208,22 @@ static void tour_msync(char *p)
 	long dirty = 3 * fault_around_pages() + 2;
 
 	step("msync cleans, and the next write is noticed again",
-	     "    The driver keeps a list of the pages that were written. msync(2) takes\n"
-	     "    them off, and takes the right to write from every page-table entry\n"
-	     "    that maps them. We sync, and then write to page 0 twice.");
-	check("dirty pages", pool("dirty"), dirty);
+	     "    The driver marks the pages that were written. msync(2) takes the mark\n"
+	     "    off, and the right to write from every page-table entry that maps\n"
+	     "    them. We sync, and then write to page 0 twice.");
+	check("unsynced pages", pool("unsynced"), dirty);
 	begin();
 	if (msync(p, device_pages * page, MS_SYNC))
 		give_up("tour: msync: %s\n", strerror(errno));
 	end();
 	check_growth("cleaned", dirty);
-	check("dirty pages", pool("dirty"), 0);
+	check("unsynced pages", pool("unsynced"), 0);
 	begin();
 	write_byte(p, 'x');
 	write_byte(p, 'y');
 	end();
 	check_growth("mkwrite", 1);
-	check("dirty pages", pool("dirty"), 1);
+	check("unsynced pages", pool("unsynced"), 1);
 }
 
 static void print_trap(const struct trap *t)

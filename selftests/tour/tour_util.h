@@ -118,7 +118,7 @@ static const struct counter {
 	{ "map_pages",		"faults met by fault-around alone" },
 	{ "inserted",		"pages mapped by fault_mode=insert" },
 	{ "mkwrite",		"first writes noticed (page_mkwrite)" },
-	{ "dirtied",		"pages that became dirty" },
+	{ "dirtied",		"pages that entered the dirty log" },
 	{ "cleaned",		"pages cleaned by msync or fsync" },
 	{ "sigbus_size",	"faults past the end (SIGBUS)" },
 	{ "discarded",		"pages discarded" },
