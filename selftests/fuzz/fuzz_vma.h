@@ -453,15 +453,8 @@ static inline void op_msync(const struct op *op)
 
 		if (!slot->mapped)
 			wanted = ENOMEM;
-		/* MS_INVALIDATE refuses what is locked, wherever it is. */
-		if (!slot->mapped || !slot->shared || !slot->may_write ||
-		    !(how & MS_SYNC) || slot->pgoff >= NR)
-			continue;
-		if (error == EBUSY)
-			model.dev->must_be_dirty[slot->pgoff] = false;
-		else
-			set_clean(slot->pgoff);
 	}
+	/* MS_INVALIDATE refuses what is locked, wherever it is. */
 	if (error != wanted && !(error == EBUSY && how & MS_INVALIDATE))
 		mismatch("msync: %s, not %s", strerror(error), strerror(wanted));
 }
