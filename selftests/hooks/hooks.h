@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * mmapdemo_hooks.ko, whose hooks answer as a test tells them (kunit/hooks.c).
- *
- * Each test loads it and, when its process is gone with all its mappings,
- * unloads it: were a reference on a file left somewhere, that would fail. Needs
- * the module's file in the environment variable MMAPDEMO_HOOKS_KO, or where
- * the build puts it beside the one in MMAPDEMO_KO.
- */
+/* mmapdemo_hooks.ko, whose hooks answer as a test tells them (kunit/hooks.c). */
 #ifndef MMAPDEMO_HOOKS_H
 #define MMAPDEMO_HOOKS_H
 
 #include "mmapdemo_test.h"
-
-#include <libgen.h>
-#include <limits.h>
-#include <sys/syscall.h>
+#include "other_module.h"
 
 #define HOOKS		"/dev/mmapdemo_hooks"
 #define HOOKS_BARE	"/dev/mmapdemo_hooks_bare"
@@ -22,40 +12,9 @@
 
 #define RW	(PROT_READ | PROT_WRITE)
 
-static char hooks_ko[PATH_MAX];
-
-/* Finds the module's file. Return: whether it is there. */
-static inline bool hooks_find(void)
-{
-	const char *ko = getenv("MMAPDEMO_HOOKS_KO");
-	char path[PATH_MAX];
-
-	if (ko) {
-		snprintf(hooks_ko, sizeof(hooks_ko), "%s", ko);
-	} else {
-		ko = getenv("MMAPDEMO_KO");
-		snprintf(path, sizeof(path), "%s", ko ? ko : "");
-		snprintf(hooks_ko, sizeof(hooks_ko),
-			 "%.4000s/../kunit/mmapdemo_hooks.ko", dirname(path));
-	}
-	return !access(hooks_ko, R_OK);
-}
-
-static inline int hooks_unload(void)
-{
-	return syscall(SYS_delete_module, "mmapdemo_hooks", O_NONBLOCK);
-}
-
-static inline int hooks_load(void)
-{
-	int fd = open(hooks_ko, O_RDONLY | O_CLOEXEC), ret;
-
-	/* A test that was killed may have left it. */
-	hooks_unload();
-	ret = syscall(SYS_finit_module, fd, "", 0);
-	close(fd);
-	return ret;
-}
+static struct other_module hooks_module = {
+	.name = "mmapdemo_hooks", .variable = "MMAPDEMO_HOOKS_KO",
+};
 
 /* Return: an open @node, as it is at first. */
 static inline int hooks_setup(struct __test_metadata *_metadata,
@@ -63,12 +22,12 @@ static inline int hooks_setup(struct __test_metadata *_metadata,
 {
 	int fd;
 
-	if (!hooks_find())
+	if (!other_module_find(&hooks_module))
 		SKIP_TEST("needs mmapdemo_hooks.ko in MMAPDEMO_HOOKS_KO");
 	if (!strcmp(node, HOOKS_PREPARE) && kernel_before(7, 3))
 		SKIP_TEST("needs Linux 7.3: mmap_action");
 	process_setup();
-	ASSERT_EQ(0, hooks_load())
+	ASSERT_EQ(0, other_module_load(&hooks_module))
 		TH_LOG("insmod: %s", strerror(errno));
 	fd = open(node, O_RDWR);
 	ASSERT_LE(0, fd);
@@ -87,7 +46,7 @@ static inline int hooks_setup(struct __test_metadata *_metadata,
 	/* In the parent: the test's mappings are gone. */		\
 	FIXTURE_TEARDOWN_PARENT(fixture)				\
 	{								\
-		EXPECT_EQ(0, hooks_unload())				\
+		EXPECT_EQ(0, other_module_unload(&hooks_module))	\
 			TH_LOG("rmmod: %s", strerror(errno));		\
 	}
 
