@@ -17,6 +17,7 @@ RESULTS=/run/mmapdemo/results
 export MMAPDEMO_KO=$BUILD/tree/module/mmapdemo.ko
 export MMAPDEMO_CLI=${0%/*}/../mmapdemo
 export MMAPDEMO_HOOKS_KO=$BUILD/tree/kunit/mmapdemo_hooks.ko
+export MMAPDEMO_HOLD_KO=$BUILD/tree/kunit/mmapdemo_hold.ko
 mkdir -p $RESULTS/kselftest
 
 kunit()
