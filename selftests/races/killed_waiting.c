@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Proves that whoever waits for one of the device's locks dies when it is
+ * killed: within a second, 64 at a time, with the lock held by another all that
+ * while (kunit/hold.c).
+ *
+ * Needs: see mmapdemo_test.h; mmapdemo_hold.ko.
+ */
+#include "mmapdemo_test.h"
+#include "crowd.h"
+#include "hold.h"
+
+#include <sys/uio.h>
+
+/* Pages that hold data: the last of them is what is waited for; and a hole. */
+#define STORED	4
+#define PAGE	(STORED - 1)
+#define HOLE	40
+#define NR	64
+#define SEED	3
+
+/* Where they wait. */
+struct place {
+	int fd, other;		/* the device; another file, of a page */
+	char *shared, *private;	/* mappings */
+	size_t pgoff;
+};
+
+FIXTURE(killed_waiting) {
+	struct device dev;
+	int fd, holder;
+	struct place place;
+};
+
+FIXTURE_VARIANT(killed_waiting) {
+	enum hold_what what;
+	size_t pgoff;
+	bool (*prepare)(void *place);
+	int (*act)(void *place);
+	bool insert;
+	bool full;		/* no page is left */
+};
+
+FIXTURE_SETUP(killed_waiting)
+{
+	struct place *place = &self->place;
+
+	self->holder = hold_setup(_metadata);
+	device_setup(_metadata, &self->dev, variant->insert);
+	self->fd = self->dev.fd;
+	ASSERT_TRUE(fill(self->fd, 0, STORED, SEED));
+	place->fd = self->fd;
+	place->pgoff = variant->pgoff;
+	place->shared = map_shared(_metadata, self->fd, 0, NR);
+	place->private = map_private(_metadata, self->fd, 0, NR);
+	place->other = memfd_create("other", 0);
+	ASSERT_EQ(0, ftruncate(place->other, page_size));
+	if (variant->full) {
+		ASSERT_EQ(0, resize(self->fd, 2 * self->dev.nr_pages));
+		ASSERT_TRUE(fill_pool(self->fd, NR, 0));
+	}
+}
+
+FIXTURE_TEARDOWN_PARENT(killed_waiting)
+{
+	device_reopen(_metadata, &self->dev);
+	device_teardown(_metadata, &self->dev);
+	hold_teardown(_metadata);
+}
+
+static char *page_of(const struct place *place)
+{
+	return place->shared + place->pgoff * page_size;
+}
+
+static off_t offset_of(const struct place *place)
+{
+	return place->pgoff * page_size;
+}
+
+/* --- Faults -------------------------------------------------------------- */
+
+static int do_load(void *place)
+{
+	read_byte(page_of(place));
+	return 0;
+}
+
+/* Then the page table has an entry, which is not writable. */
+static bool load_first(void *place)
+{
+	return !do_load(place);
+}
+
+static int do_store(void *place)
+{
+	write_byte(page_of(place), 1);
+	return 0;
+}
+
+static int do_store_private(void *arg)
+{
+	struct place *place = arg;
+
+	write_byte(place->private + offset_of(place), 1);
+	return 0;
+}
+
+/* The kernel's own store to user memory. */
+static int do_read_into(void *arg)
+{
+	struct place *place = arg;
+
+	return pread(place->other, page_of(place), 1, 0) != 1;
+}
+
+/* get_user_pages(): the fault of a caller that has let go of nothing ... */
+static int do_vm_read(void *place)
+{
+	return process_peek(getpid(), page_of(place)) < 0;
+}
+
+/* ... and of one that does not let us let go of the address space. */
+static int do_debugger(void *place)
+{
+	int fd = open("/proc/self/mem", O_RDWR);
+
+	return pwrite(fd, "x", 1, (uintptr_t)page_of(place)) != 1;
+}
+
+static int do_populate_read(void *place)
+{
+	return madvise(page_of(place), page_size, MADV_POPULATE_READ);
+}
+
+static int do_populate_write(void *place)
+{
+	return madvise(page_of(place), page_size, MADV_POPULATE_WRITE);
+}
+
+static int do_lock(void *place)
+{
+	return mlock(page_of(place), page_size);
+}
+
+#define WAITS_IN_MODE(name, mode, is_insert, ...)			\
+	FIXTURE_VARIANT_ADD(killed_waiting, name##_##mode) {		\
+		.insert = is_insert, __VA_ARGS__			\
+	}
+#define FAULT_WAITS(name, ...)						\
+	WAITS_IN_MODE(name, map_pages, false, __VA_ARGS__);		\
+	WAITS_IN_MODE(name, insert, true, __VA_ARGS__)
+
+/* For the lock of a page that is there, and for a hole to be filled. */
+#define FAULT_WAITS_FOR_BOTH(name, ...)					\
+	FAULT_WAITS(name##_of_page, .what = HOLD_PAGE, .pgoff = PAGE,	\
+		    .act = __VA_ARGS__);				\
+	FAULT_WAITS(name##_of_hole, .what = HOLD_INVALIDATE,		\
+		    .pgoff = HOLE, .act = __VA_ARGS__)
+
+FAULT_WAITS_FOR_BOTH(load, do_load);
+FAULT_WAITS_FOR_BOTH(store, do_store);
+FAULT_WAITS_FOR_BOTH(private_store, do_store_private);
+FAULT_WAITS_FOR_BOTH(read_into, do_read_into);
+FAULT_WAITS_FOR_BOTH(vm_read, do_vm_read);
+FAULT_WAITS_FOR_BOTH(debugger, do_debugger);
+FAULT_WAITS_FOR_BOTH(populate_read, do_populate_read);
+FAULT_WAITS_FOR_BOTH(populate_write, do_populate_write);
+FAULT_WAITS_FOR_BOTH(mlock, do_lock);
+
+/* ->page_mkwrite */
+FAULT_WAITS(store_after_load, .what = HOLD_PAGE, .pgoff = PAGE,
+	    .prepare = load_first, .act = do_store);
+/* At the cap, for others who might give a page back. */
+FAULT_WAITS(store_at_the_cap, .what = HOLD_INVALIDATE_SHARED, .pgoff = HOLE,
+	    .full = true, .act = do_store);
+
+/* --- Calls ---------------------------------------------------------------- */
+
+static int do_write(void *arg)
+{
+	struct place *place = arg;
+
+	return pwrite(place->fd, "x", 1, offset_of(place)) != 1;
+}
+
+static int do_write_sync(void *arg)
+{
+	struct place *place = arg;
+	struct iovec iov = { "x", 1 };
+
+	return pwritev2(place->fd, &iov, 1, offset_of(place), RWF_DSYNC) != 1;
+}
+
+/* In the copy of what it writes. */
+static int do_write_from(void *arg)
+{
+	struct place *place = arg;
+
+	return pwrite(place->fd, page_of(place), 1, 0) != 1;
+}
+
+static int do_splice(void *arg)
+{
+	struct place *place = arg;
+	loff_t offset = offset_of(place);
+	int p[2];
+
+	return pipe(p) || write(p[1], "x", 1) != 1 ||
+	       splice(p[0], NULL, place->fd, &offset, 1, 0) != 1;
+}
+
+static int do_fsync(void *arg)
+{
+	struct place *place = arg;
+
+	return fsync(place->fd);
+}
+
+static int do_msync(void *place)
+{
+	return msync(page_of(place), page_size, MS_SYNC);
+}
+
+static int do_discard(void *arg)
+{
+	struct place *place = arg;
+
+	return discard(place->fd, place->pgoff, 1);
+}
+
+static int do_shrink(void *arg)
+{
+	struct place *place = arg;
+
+	return resize(place->fd, place->pgoff);
+}
+
+static int do_grow(void *arg)
+{
+	struct place *place = arg;
+
+	return resize(place->fd, lseek(place->fd, 0, SEEK_END) / page_size + 1);
+}
+
+static int do_seek_data(void *arg)
+{
+	struct place *place = arg;
+
+	return lseek(place->fd, 0, SEEK_DATA) < 0;
+}
+
+static int do_seek_hole(void *arg)
+{
+	struct place *place = arg;
+
+	return lseek(place->fd, 0, SEEK_HOLE) < 0;
+}
+
+static int do_harvest(void *arg)
+{
+	struct place *place = arg;
+
+	return !log_bits(place->fd, MMAPDEMO_DIRTY_LOG_CLEAR);
+}
+
+#define CALL_WAITS(name, lock, page, call)				\
+	FIXTURE_VARIANT_ADD(killed_waiting, name) {			\
+		.what = lock, .pgoff = page, .act = call,		\
+	}
+
+CALL_WAITS(write, HOLD_INODE, PAGE, do_write);
+CALL_WAITS(write_to_hole, HOLD_INVALIDATE, HOLE, do_write);
+CALL_WAITS(write_that_syncs, HOLD_PAGE, PAGE, do_write_sync);
+CALL_WAITS(write_from_mapping, HOLD_PAGE, PAGE, do_write_from);
+CALL_WAITS(splice, HOLD_INODE, PAGE, do_splice);
+CALL_WAITS(fsync, HOLD_PAGE, PAGE, do_fsync);
+CALL_WAITS(msync, HOLD_PAGE, PAGE, do_msync);
+CALL_WAITS(discard, HOLD_INODE, PAGE, do_discard);
+CALL_WAITS(discard_of_any, HOLD_INVALIDATE, PAGE, do_discard);
+CALL_WAITS(discard_of_page, HOLD_PAGE, PAGE, do_discard);
+CALL_WAITS(shrink, HOLD_INODE, PAGE, do_shrink);
+CALL_WAITS(shrink_of_any, HOLD_INVALIDATE, PAGE, do_shrink);
+CALL_WAITS(shrink_of_page, HOLD_PAGE, PAGE, do_shrink);
+CALL_WAITS(grow, HOLD_INODE, PAGE, do_grow);
+CALL_WAITS(grow_of_any, HOLD_INVALIDATE, PAGE, do_grow);
+CALL_WAITS(seek_data, HOLD_INODE, PAGE, do_seek_data);
+CALL_WAITS(seek_hole, HOLD_INODE, PAGE, do_seek_hole);
+CALL_WAITS(harvest, HOLD_PAGE, PAGE, do_harvest);
+
+/* All that they wait for is held until the last one is gone, or is not. */
+TEST_F(killed_waiting, dies)
+{
+	const struct crowd_job job = {
+		.prepare = variant->prepare, .act = variant->act,
+		.arg = &self->place, .not_theirs = self->holder,
+	};
+	struct crowd crowd;
+	int left;
+
+	crowd_start(&crowd, CROWD, &job);
+	ASSERT_EQ(0, hold(self->holder, self->fd, variant->what,
+			  variant->pgoff));
+	crowd_go(&crowd);
+	EXPECT_EQ(CROWD, crowd_waiting(&crowd));
+	crowd_kill(&crowd);
+	left = crowd_left(&crowd, 1);
+	ASSERT_EQ(0, let_go(self->holder));
+	EXPECT_EQ(0, left)
+		TH_LOG("%d of %d outlived SIGKILL by a second", left, CROWD);
+	crowd_reap(&crowd, 0);
+	EXPECT_EQ(CROWD, crowd.killed);
+
+	/* What nobody was about to change. */
+	EXPECT_EQ(-1, bad_read(self->fd, 1, PAGE - 1, SEED));
+}
+
+TEST_HARNESS_MAIN
