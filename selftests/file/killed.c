@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Proves that a program that is killed while it writes does not write on to
- * the end of a call that may be of gigabytes.
+ * Proves that a program that is killed while it waits for another's write(2)
+ * dies at once, and writes nothing any more: not one page of a call that may be
+ * of gigabytes.
  *
- * To be killed at a known place it must stand still there: in the lock that
- * keeps writes apart. Another thread holds it, which writes from memory that
- * userfaultfd keeps back.
+ * The other one takes as long as the test likes: it writes from memory that
+ * userfaultfd keeps back. What waits elsewhere is in races/killed_waiting.c.
  *
- * Needs: CONFIG_USERFAULTFD, /proc/PID/syscall; see mmapdemo_test.h.
+ * Needs: CONFIG_USERFAULTFD; see mmapdemo_test.h.
  */
 #include "mmapdemo_test.h"
+#include "crowd.h"
 
 #include <linux/userfaultfd.h>
 #include <pthread.h>
@@ -86,42 +87,30 @@ static bool stop_holding(FIXTURE_DATA(killed) *self)
 	       !pthread_join(self->holder, NULL);
 }
 
-/* Waits until @pid sleeps in system call @nr. Return: it does. */
-static bool sleeps_in(pid_t pid, long nr)
+static int write_all(void *arg)
 {
-	char path[64], text[256];
+	FIXTURE_DATA(killed) *self = arg;
 
-	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
-	for (;;) {
-		if (read_file(path, text, sizeof(text)))
-			return false;
-		if (strtol(text, NULL, 10) == nr && *text != 'r')
-			return true;
-		if (waitpid(pid, NULL, WNOHANG))
-			return false;
-		sched_yield();
-	}
+	return pwrite(self->fd, self->pages, NR * page_size,
+		      FIRST * page_size) < 0;
 }
 
 TEST_F(killed, write)
 {
-	bool slept;
-	int status;
-	pid_t pid;
+	const struct crowd_job job = {
+		.act = write_all, .arg = self, .not_theirs = -1,
+	};
+	struct crowd crowd;
 
-	if (access("/proc/self/syscall", R_OK))
-		SKIP(return, "needs /proc/PID/syscall");
 	ASSERT_TRUE(start_holding(self));
-	pid = fork();
-	if (!pid)
-		_exit(pwrite(self->fd, self->pages, NR * page_size,
-			     FIRST * page_size) != -1);
-	slept = sleeps_in(pid, SYS_pwrite64);
-	kill(pid, SIGKILL);
+	crowd_start(&crowd, 1, &job);
+	crowd_go(&crowd);
+	EXPECT_EQ(1, crowd_waiting(&crowd));
+	crowd_kill(&crowd);
+	EXPECT_EQ(0, crowd_left(&crowd, 1));
 	EXPECT_TRUE(stop_holding(self));
-	EXPECT_TRUE(slept);
-	EXPECT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(SIGKILL, WTERMSIG(status));
+	crowd_reap(&crowd, 0);
+	EXPECT_EQ(1, crowd.killed);
 
 	/* The holder's page, and none of its own: it died as it waited. */
 	EXPECT_EQ(1, self->held);
