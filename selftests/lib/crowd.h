@@ -158,4 +158,35 @@ static inline int crowd_left(struct crowd *crowd, double limit)
 	return left;
 }
 
+static inline int crowd_pause(void *arg)
+{
+	return pause();
+}
+
+/*
+ * Seconds that as many take to die that wait for nothing of ours: what is due to
+ * the machine and to the kernel's own checks, which take most of the time that
+ * an exit takes on a kernel with all of them.
+ */
+static inline double crowd_toll(void)
+{
+	const struct crowd_job job = { .act = crowd_pause, .not_theirs = -1 };
+	struct crowd crowd;
+	double start;
+
+	crowd_start(&crowd, CROWD, &job);
+	crowd_go(&crowd);
+	usleep(100000);
+	start = seconds();
+	crowd_kill(&crowd);
+	crowd_reap(&crowd, 0);
+	return seconds() - start;
+}
+
+/* By when they must be dead: in a second, and what the machine takes anyway. */
+static inline double crowd_limit(double toll)
+{
+	return 1 + 2 * toll;
+}
+
 #endif /* MMAPDEMO_CROWD_H */

@@ -426,6 +426,7 @@ TEST_F(killed_working, seek)
 	const struct crowd_job job = {
 		.act = seek_all, .arg = self, .not_theirs = -1,
 	};
+	double toll = crowd_toll();
 	struct crowd crowd;
 
 	prepare_full(_metadata, self);
@@ -433,7 +434,7 @@ TEST_F(killed_working, seek)
 	crowd_go(&crowd);
 	usleep(200000);
 	crowd_kill(&crowd);
-	EXPECT_EQ(0, crowd_left(&crowd, 1));
+	EXPECT_EQ(0, crowd_left(&crowd, crowd_limit(toll)));
 	crowd_reap(&crowd, 0);
 	EXPECT_EQ(CROWD, crowd.killed);
 }
