@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What lives dangerously in a round of stress.py. Imported, never run.
 
-Workers read, write, copy, clean, discard and resize the device, next to fio and
+Workers read, write, copy, sync, harvest, discard and resize the device, next to fio and
 stress-ng. Every byte that they write is the tag of its page, so every byte that they
 read is 0 or that tag. Meanwhile at random one is killed, or stopped for a while, and
 so is fio; a process that has the device mapped eats memory in a cgroup until the OOM
@@ -101,6 +101,10 @@ class Worker:
         extents = array.array("Q", bytes(8 * 16))
         self.call("DIRTY_LOG", offset, length, extents.buffer_info()[0], 8, COMMAND["CLEAR"])
 
+    def sync(self, _offset, _length):
+        """Of all that anybody has written, which may be a while to be killed in."""
+        os.fsync(self.fd)
+
     def fork(self, offset, length):
         """The child has a mapping from here, which may end in SIGBUS."""
         with mmap.mmap(self.fd, length, offset=offset) as pages:
@@ -125,7 +129,7 @@ class Worker:
 
     def work(self):
         operations = (self.read, self.write, self.copy, self.pread, self.pwrite, self.discard,
-                      self.harvest, self.fork, self.resize, self.beyond)
+                      self.harvest, self.sync, self.fork, self.resize, self.beyond)
         while True:
             nr = random.randint(1, 16)
             offset = random.randrange(FIRST, CORE - nr * PAGE, PAGE)
