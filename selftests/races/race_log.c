@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Proves that no write is missed, neither by fsync nor by a harvest of the dirty
- * log, whatever the other does meanwhile. Each test runs in both fault modes, for
- * MMAPDEMO_SECONDS (see race.h).
+ * log, whatever the other does meanwhile, nor by both at once. Each test runs in
+ * both fault modes, for MMAPDEMO_SECONDS (see race.h).
  *
  * The ids (X02, ...) name the branches of mmap that a test proves.
  * Needs: see mmapdemo_test.h; two CPUs to be worth its time.
@@ -11,6 +11,7 @@
 #include "race.h"
 
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/uio.h>
 
 RACE_FIXTURE(race_log)
@@ -117,6 +118,7 @@ TEST_F_TIMEOUT(race_log, no_write_call_is_lost, RACE_TIMEOUT)
 
 struct replica {
 	int fd;
+	int ro;				/* the device, O_RDONLY */
 	char *live;
 	unsigned long copy[LOGGED];
 	unsigned long harvests;
@@ -156,7 +158,7 @@ static void *keep_replica(void *arg)
 	return NULL;
 }
 
-/* Page after page, by a store, a write(2), and by the hand of the kernel. */
+/* Page after page: by stores, two kinds of write(2), the hand of the kernel. */
 static void write_somehow(int fd, char *p, unsigned long number)
 {
 	size_t offset = number % LOGGED * page_size;
@@ -164,12 +166,15 @@ static void write_somehow(int fd, char *p, unsigned long number)
 	struct iovec to = { p + offset, sizeof(number) };
 	ssize_t written = sizeof(number);
 
-	switch (number / LOGGED % 4) {
+	switch (number / LOGGED % 5) {
 	case 0:
 		written = pwrite(fd, &number, sizeof(number), offset);
 		break;
 	case 1:
 		written = process_vm_writev(getpid(), &from, 1, &to, 1, 0);
+		break;
+	case 2:
+		written = pwritev2(fd, &from, 1, offset, RWF_DSYNC);
 		break;
 	default:
 		__atomic_store_n((unsigned long *)(p + offset), number,
@@ -179,29 +184,64 @@ static void write_somehow(int fd, char *p, unsigned long number)
 		abort();
 }
 
-/*
- * X02: a replica that copies only what DIRTY_LOG names, cleaning as it goes, is
- * the same as the device once both come to rest.
- */
-TEST_F_TIMEOUT(race_log, no_write_escapes_the_log, RACE_TIMEOUT)
+/* Write-protects the pages again and again, and must take none of them away. */
+static void *keep_fsyncing(void *arg)
+{
+	struct replica *replica = arg;
+
+	while (!stopped(&replica->stop))
+		if (fsync(replica->ro))
+			abort();
+	return NULL;
+}
+
+static void *keep_msyncing(void *arg)
+{
+	struct replica *replica = arg;
+
+	while (!stopped(&replica->stop))
+		if (msync(replica->live, LOGGED * page_size, MS_SYNC))
+			abort();
+	return NULL;
+}
+
+typedef void *(*role_t)(void *replica);
+
+/* Writes while @nr threads do what theirs is. Return: the last number written. */
+static unsigned long write_against(struct __test_metadata *_metadata,
+				   struct replica *replica, unsigned long number,
+				   const role_t *role, size_t nr)
+{
+	pthread_t thread[4];
+	size_t i;
+
+	go_on(&replica->stop);
+	for (i = 0; i < nr; i++)
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL, role[i], replica));
+	for (i = 0; i < 20 * LOGGED; i++)
+		write_somehow(replica->fd, replica->live, ++number);
+	stop_now(&replica->stop);
+	for (i = 0; i < nr; i++)
+		ASSERT_EQ(0, pthread_join(thread[i], NULL));
+	return number;
+}
+
+/* Once all come to rest, the replica is the same as the device. */
+static void replicate_against(struct __test_metadata *_metadata,
+			      FIXTURE_DATA(race_log) *self,
+			      const role_t *role, size_t nr)
 {
 	struct replica replica = {
 		.fd = self->fd,
+		.ro = open(DEVICE, O_RDONLY),
 		.live = map_shared(_metadata, self->fd, 0, LOGGED),
 	};
 	unsigned long number = 0, rounds;
 	double end = race_end();
-	pthread_t thread;
 	size_t i;
 
 	for (rounds = 0; seconds() < end; rounds++) {
-		replica.stop = 0;
-		ASSERT_EQ(0, pthread_create(&thread, NULL, keep_replica,
-					    &replica));
-		for (i = 0; i < 20 * LOGGED; i++)
-			write_somehow(self->fd, replica.live, ++number);
-		stop_now(&replica.stop);
-		ASSERT_EQ(0, pthread_join(thread, NULL));
+		number = write_against(_metadata, &replica, number, role, nr);
 		replicate(&replica);
 		EXPECT_EQ(0, pool_read("dirty"));
 		for (i = 0; i < LOGGED; i++) {
@@ -211,6 +251,32 @@ TEST_F_TIMEOUT(race_log, no_write_escapes_the_log, RACE_TIMEOUT)
 	}
 	EXPECT_LT(0, replica.harvests);
 	TH_LOG("%lu rounds, %lu harvests", rounds, replica.harvests);
+	close(replica.ro);
+}
+
+/* X02: it copies only what DIRTY_LOG names, clearing the log as it goes. */
+TEST_F_TIMEOUT(race_log, no_write_escapes_the_log, RACE_TIMEOUT)
+{
+	const role_t roles[] = { keep_replica };
+
+	replicate_against(_metadata, self, roles, ARRAY_SIZE(roles));
+}
+
+/* X02: nor with others who sync: two threads, and a process that only reads. */
+TEST_F_TIMEOUT(race_log, no_sync_empties_the_log, RACE_TIMEOUT)
+{
+	const role_t roles[] = { keep_replica, keep_fsyncing, keep_msyncing };
+	struct replica never_stopped = { };
+	pid_t pid = fork();
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		never_stopped.ro = open(DEVICE, O_RDONLY);
+		keep_fsyncing(&never_stopped);
+	}
+	replicate_against(_metadata, self, roles, ARRAY_SIZE(roles));
+	kill(pid, SIGKILL);
+	EXPECT_EQ(pid, waitpid(pid, NULL, 0));
 }
 
 TEST_HARNESS_MAIN
