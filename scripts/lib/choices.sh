@@ -48,7 +48,13 @@ known_built_kernels()
 # known_mutants NAME...
 known_mutants()
 {
-	known mutant "$(basename -as .patch "$TOP"/selftests/mutants/*.patch)" "$@"
+	known mutant "$(basename -as .patch "$TOP"/selftests/mutants/*/*.patch)" "$@"
+}
+
+# mutant_patch NAME - its file
+mutant_patch()
+{
+	echo "$TOP"/selftests/mutants/*/"$1.patch"
 }
 
 known_programs()

@@ -4,7 +4,7 @@
 # The fuzzer (selftests/fuzz/fuzz.c) and a module for it: what fuzz.sh and stress.sh
 # share. Sourced after common.sh.
 #
-# In:   MUTANT  break the module by selftests/mutants/NAME.patch first
+# In:   MUTANT  break the module by selftests/mutants/*/NAME.patch first
 # Sets: FUZZ_KERNEL, the kernel that it runs on; FUZZ_PARAMS, the module's
 #       parameters; FUZZ_CURRENT, where in the guest is what fuzz_current shares
 
@@ -45,7 +45,7 @@ fuzz_build_module()
 	kernel=$("$TOP/scripts/kernels/kernel.sh" "$FUZZ_KERNEL")
 	copy_tree "$FUZZ_DIR/tree" module
 	if [ "${MUTANT-}" ]; then
-		patch -s --no-backup-if-mismatch -d "$FUZZ_DIR/tree" -p1 <"$TOP/selftests/mutants/$MUTANT.patch"
+		patch -s --no-backup-if-mismatch -d "$FUZZ_DIR/tree" -p1 <"$(mutant_patch "$MUTANT")"
 	fi
 	# Of the kernel nothing else is measured: what it does is not ours.
 	make -C "$kernel/build" M="$FUZZ_DIR/tree/module" KCOV_INSTRUMENT=y KCFLAGS=-g modules >"$log" 2>&1 ||

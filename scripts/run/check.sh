@@ -258,7 +258,7 @@ check_patches()
 {
 	local file
 
-	for file in "$TOP"/selftests/mutants/*.patch "$TOP"/module/doc/*.patch; do
+	for file in "$TOP"/selftests/mutants/*/*.patch "$TOP"/module/doc/*.patch; do
 		patch -s -f --dry-run -d "$TOP" -p1 <"$file" >/dev/null ||
 			printf '%s: error: it does not apply\n' "${file#"$TOP/"}"
 	done

@@ -13,7 +13,7 @@
 #                from neither
 #   SAVE=1       leave in selftests/fuzz/corpus the fewest inputs that reach what
 #                all of them reach, and the chart in module/doc
-#   MUTANT=NAME  break the module by selftests/mutants/NAME.patch first
+#   MUTANT=NAME  break the module by selftests/mutants/*/NAME.patch first
 # What it finds ends it: a result that the model of fuzz.c does not expect
 # ("MISMATCH"), a report of the kernel, a guest that dies or hangs. The input is
 # left in that directory; the last lines say how to run it once more, and how to

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Breaks the module on purpose, one mistake at a time, and sees whether the
-# tests notice. Each selftests/mutants/NAME.patch is one mistake: what it is,
+# tests notice. Each selftests/mutants/PART/NAME.patch is one mistake: what it is,
 # "Tests:" with the selftests that are to notice it, "Seconds:" where those that
 # race need longer than 4 each, "Kernel:" where it takes another than the others
 # to see it (lockdep's), and the patch, which is applied to a copy.
@@ -21,7 +21,6 @@ set -euo pipefail
 
 KERNEL=${KERNEL:-6.12}
 JOBS=${JOBS:-$(nproc)}
-PATCHES=$TOP/selftests/mutants
 export KERNEL
 
 tests_of()
@@ -31,12 +30,12 @@ tests_of()
 
 seconds_of()
 {
-	sed -n 's/^Seconds: //p' "$1" 2>/dev/null
+	[ "$1" = unbroken ] || sed -n 's/^Seconds: //p' "$(mutant_patch "$1")"
 }
 
 kernel_of()
 {
-	sed -n 's/^Kernel: //p' "$PATCHES/$1.patch" 2>/dev/null | grep . || echo "$KERNEL"
+	{ [ "$1" = unbroken ] || sed -n 's/^Kernel: //p' "$(mutant_patch "$1")"; } | grep . || echo "$KERNEL"
 }
 
 # make_mutant NAME - the broken mmapdemo.ko; NAME may be "unbroken"
@@ -48,7 +47,7 @@ make_mutant()
 	mkdir -p "$dir"
 	cp -r "$TOP/module" "$dir/"
 	if [ "$1" != unbroken ]; then
-		patch -s --no-backup-if-mismatch -d "$dir" -p1 <"$PATCHES/$1.patch" >"$dir/log" 2>&1 ||
+		patch -s --no-backup-if-mismatch -d "$dir" -p1 <"$(mutant_patch "$1")" >"$dir/log" 2>&1 ||
 			return
 	fi
 	make -C "$kernel/build" M="$dir/module" modules >>"$dir/log" 2>&1
@@ -60,10 +59,11 @@ run_tests()
 {
 	local dir=$WORK/$1 rc=0 seconds
 
-	seconds=$(seconds_of "$PATCHES/$1.patch") || true
+	seconds=$(seconds_of "$1")
 	KERNEL=$(kernel_of "$1") MODULE=$dir/module/mmapdemo.ko TIMEOUT=$2 RUN=$dir/run CHECK_LEAKS='' PARAMS='' RW='' \
 		CMD="cd $OUT/selftests/mmapdemo
 			export MMAPDEMO_KO=$dir/module/mmapdemo.ko MMAPDEMO_SECONDS=${seconds:-4}
+			export MMAPDEMO_HOLD_KO=$OUT/tree/kunit/mmapdemo_hold.ko
 			rc=0
 			for test in $3; do ./\$test || rc=1; done
 			exit \$rc" \
@@ -94,12 +94,12 @@ try()
 		return
 	fi
 	# A mutant that hangs does so for all of it: no more than the tests may need.
-	seconds=$(seconds_of "$PATCHES/$1.patch")
-	run_tests "$1" $((120 + 10 * ${seconds:-4})) "$(tests_of "$PATCHES/$1.patch")" || rc=$?
+	seconds=$(seconds_of "$1")
+	run_tests "$1" $((120 + 10 * ${seconds:-4})) "$(tests_of "$(mutant_patch "$1")")" || rc=$?
 	if ! grep -q "$LOG_MARKER" "$WORK/$1/run/kernel.log"; then
 		printf 'BROKEN    %s: the guest did not come up: %s\n' "$1" "$(tail -n 1 "$WORK/$1/log")"
 	elif [ $rc = 0 ]; then
-		printf 'SURVIVED  %s: %s\n' "$1" "$(head -n 1 "$PATCHES/$1.patch")"
+		printf 'SURVIVED  %s: %s\n' "$1" "$(head -n 1 "$(mutant_patch "$1")")"
 	else
 		printf 'caught    %s: %s\n' "$1" "$(noticed_by "$1" $rc)"
 	fi
@@ -111,7 +111,7 @@ if [ "${1-}" = --try ]; then
 fi
 
 if [ $# = 0 ]; then
-	for patch in "$PATCHES"/*.patch; do
+	for patch in "$TOP"/selftests/mutants/*/*.patch; do
 		set -- "$@" "$(basename "$patch" .patch)"
 	done
 fi
@@ -127,7 +127,11 @@ export OUT WORK
 
 say "the unbroken module"
 make_mutant unbroken || die "the module does not build" "$(tail -n 5 "$WORK/unbroken/log")"
-run_tests unbroken 1200 "$(cd "$PATCHES" && tests_of "${@/%/.patch}")" || {
+patches=()
+for name; do
+	patches+=("$(mutant_patch "$name")")
+done
+run_tests unbroken 1200 "$(tests_of "${patches[@]}")" || {
 	grep -B 8 -E '^not ok|^mmapdemo:' "$WORK/unbroken/log" | tail -n 30 >&2
 	die "the unbroken module fails; the whole log: $WORK/unbroken/log"
 }

@@ -158,7 +158,7 @@ static inline int crowd_left(struct crowd *crowd, double limit)
 	return left;
 }
 
-static inline int crowd_pause(void *arg)
+static inline int crowd_pause(void *arg __attribute__((unused)))
 {
 	return pause();
 }

@@ -157,7 +157,7 @@ each_kernel()
 # shellcheck disable=SC2034 # known_tests takes them by their names
 each_test()
 {
-	(KERNELS=6.12 TESTS=$(sed -n 's/^Tests: //p' "$TOP"/selftests/mutants/*.patch) && known_tests) &&
+	(KERNELS=6.12 TESTS=$(sed -n 's/^Tests: //p' "$TOP"/selftests/mutants/*/*.patch) && known_tests) &&
 		(KERNELS=6.12 TESTS=$(cd "$TOP" && make -s -C selftests list) && known_tests)
 }
 
