@@ -7,6 +7,7 @@
  * Needs: see mmapdemo_test.h.
  */
 #include "mmapdemo_test.h"
+#include "syscalls.h"
 
 #include <time.h>
 
@@ -201,6 +202,34 @@ TEST_F(harvest, bad_array_loses_nothing)
 		EXPECT_EQ(PAGES(0, 5), log_bits(self->fd, 0));
 	}
 	EXPECT_EQ(-1, bad_read(self->fd, 0, 5, 0));
+}
+
+/*
+ * The field has 64 bits everywhere: where an address has 32, those above are not
+ * to be lost on the way to it.
+ */
+TEST_F(harvest, array_beyond_all_addresses)
+{
+	static const __u64 high[] = {
+		1ULL << 32, 1ULL << 33, 1ULL << 47, 1ULL << 62, 1ULL << 63,
+		0xffffffffULL << 32,
+	};
+	char *array = low_pages(1);
+	size_t i;
+
+	ASSERT_NE(MAP_FAILED, (void *)array);
+	ASSERT_TRUE(fill(self->fd, 0, 5, 0));
+	for (i = 0; i < 2 * ARRAY_SIZE(high); i++) {
+		self->log.flags = i % 2 ? CLEAR : 0;
+		self->log.extents = high[i / 2] | (uintptr_t)array;
+		EXPECT_ERRNO(EFAULT, harvest(self->fd, &self->log));
+		EXPECT_EQ(-1, nonzero(array, page_size));
+		EXPECT_EQ(PAGES(0, 5), log_bits(self->fd, 0));
+	}
+	self->log.extents = (uintptr_t)array;
+	EXPECT_EQ(0, harvest(self->fd, &self->log));
+	EXPECT_EQ(1, self->log.nr_extents);
+	munmap(array, page_size);
 }
 
 TEST_F(harvest, bad_argument_loses_nothing)
