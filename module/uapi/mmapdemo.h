@@ -8,7 +8,10 @@
  *                EINVAL  an unknown flag, or padding that is not 0
  *                EBADF   the command changes the device, and the file is not
  *                        open for writing
- * A command that fails changes nothing.
+ *                EINTR   it was killed
+ * A command that fails changes nothing, but for one that is killed: a DISCARD
+ * has then removed the first pages of its range, and a RESIZE has changed the
+ * size, or not.
  */
 #ifndef _UAPI_MMAPDEMO_H
 #define _UAPI_MMAPDEMO_H
@@ -22,7 +25,7 @@
  * @pool_size: memory limit, in bytes
  * @page_size: page size in bytes; all ranges are multiples of it
  * @stored: bytes in stored pages
- * @dirty: bytes in dirty pages: written since they were last cleaned
+ * @dirty: bytes in pages of the dirty log: written since it was last cleared
  * @features: supported commands, MMAPDEMO_FEATURE_*
  */
 struct mmapdemo_info {
@@ -65,7 +68,7 @@ struct mmapdemo_discard {
 };
 
 /**
- * struct mmapdemo_extent - a run of consecutive dirty pages
+ * struct mmapdemo_extent - a run of consecutive pages of the dirty log
  * @start: first byte
  * @len: bytes
  */
@@ -77,7 +80,7 @@ struct mmapdemo_extent {
 /**
  * struct mmapdemo_dirty_log - argument and result of MMAPDEMO_IOC_DIRTY_LOG
  * @start: in: first byte of the range; out: where to continue: the end of the
- *	   range, or less if @extents was full
+ *	   range, or less if there is more
  * @len: in: bytes in the range; out: bytes left of it
  * @extents: user pointer to an array of struct mmapdemo_extent
  * @nr_extents: in: length of @extents; out: extents stored there
@@ -91,7 +94,7 @@ struct mmapdemo_dirty_log {
 	__u32 flags;
 };
 
-/* Clean and write-protect the returned pages, each in one step. */
+/* Write-protect the returned pages and take them out of the log, each in one step. */
 #define MMAPDEMO_DIRTY_LOG_CLEAR	0x1
 
 /* MMAPDEMO_IOC_INFO - sizes, counts and features */
@@ -121,18 +124,19 @@ struct mmapdemo_dirty_log {
 #define MMAPDEMO_IOC_DISCARD	_IOW(0xDA, 0x02, struct mmapdemo_discard)
 
 /*
- * MMAPDEMO_IOC_DIRTY_LOG - list the pages written since they were last cleaned
+ * MMAPDEMO_IOC_DIRTY_LOG - list the pages written since the log was last cleared
  *
- * Extents are in ascending order. If @extents is full, the call succeeds with a
- * @len that is not 0: call again with the same struct and @nr_extents set anew.
- * With MMAPDEMO_DIRTY_LOG_CLEAR no write is missed: one that is not in this
- * call's extents makes its page dirty for a later call. If only a part of
+ * Extents are in ascending order. If @extents is full, or after 4096 extents or
+ * 65536 pages, the call succeeds with a @len that is not 0: call again with the
+ * same struct and @nr_extents set anew. With MMAPDEMO_DIRTY_LOG_CLEAR no write is
+ * missed: one that is not in this call's extents is in those of a later call.
+ * Nothing else takes a page out of the log, and no sync does. If only a part of
  * @extents can be written, the call succeeds with that part, and the rest stays
- * dirty.
+ * in the log; if the struct cannot, it fails, and all of it does.
  *
  * Errors: EINVAL @start or @len is not a multiple of the page size; @len or
  *                @nr_extents is 0; the range ends past the largest possible
- *                device (past the end of this one, nothing is dirty)
+ *                device (past the end of this one, nothing is in the log)
  *         EBADF  with MMAPDEMO_DIRTY_LOG_CLEAR only
  *         ENOMEM out of memory
  */
