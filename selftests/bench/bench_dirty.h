@@ -14,30 +14,14 @@
 
 #define DIRTY_LEN	GIB
 #define SOFT_DIRTY	_BITULL(55)
-/* Room for the extents of one page in ten, no two of them neighbours. */
-#define MAX_EXTENTS	32768
 
 static int pagemap;
 
 /* Return: how many dirty pages there were; they are clean now. */
 static size_t harvest_log(struct object *obj, char *p)
 {
-	static struct mmapdemo_extent extents[MAX_EXTENTS];
-	struct mmapdemo_dirty_log arg = {
-		.len = object_len(obj), .extents = (uintptr_t)extents,
-		.flags = MMAPDEMO_DIRTY_LOG_CLEAR,
-	};
-	size_t found = 0;
-	__u32 i;
-
 	(void)p;
-	while (arg.len) {
-		arg.nr_extents = MAX_EXTENTS;
-		must("DIRTY_LOG", ioctl(obj->fd, MMAPDEMO_IOC_DIRTY_LOG, &arg));
-		for (i = 0; i < arg.nr_extents; i++)
-			found += extents[i].len / page_size;
-	}
-	return found;
+	return object_harvest(obj);
 }
 
 static size_t harvest_soft_dirty(struct object *obj, char *p)

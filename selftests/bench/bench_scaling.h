@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What a second thread on a second CPU adds: how many faults the two get done
- * in the time in which one does one. On the wall clock, where whatever else the
- * host does can only slow them down: of many short rounds the best one counts.
+ * in the time in which one does one; or of reading in sequence, where a fault
+ * maps more than a page, how many pages. On the wall clock, where whatever else
+ * the host does can only slow them down: of many short rounds the best one
+ * counts.
  */
 #ifndef BENCH_SCALING_H
 #define BENCH_SCALING_H
@@ -22,7 +24,21 @@
 /* Disjoint pages are so far apart that they share no page table. */
 #define APART		1024UL
 
+static const struct scaling {
+	const char *name;
+	bool present;
+	bool disjoint;
+	bool in_sequence;	/* all of them are read; else a few are written */
+} scalings[] = {
+	{ "disjoint pages, present", true, true, false },
+	{ "disjoint pages, fresh", false, true, false },
+	{ "same pages, present", true, false, false },
+	{ "same pages, fresh", false, false, false },
+	{ "disjoint pages, read in sequence", true, true, true },
+};
+
 struct worker {
+	const struct scaling *scaling;
 	char *p;
 	int cpu;
 	double begin;
@@ -32,11 +48,26 @@ struct worker {
 /* How many threads are still to come to the start. */
 static int missing;
 
+static void write_some(char *p)
+{
+	size_t i;
+
+	for (i = 0; i < NR_FAULTS; i++)
+		write_byte(p + i * page_size, 1);
+}
+
+static void read_in_sequence(char *p)
+{
+	size_t i;
+
+	for (i = 0; i < APART; i++)
+		read_byte(p + i * page_size);
+}
+
 static void *work(void *arg)
 {
 	struct worker *worker = arg;
 	cpu_set_t cpus;
-	size_t i;
 
 	CPU_ZERO(&cpus);
 	CPU_SET(worker->cpu, &cpus);
@@ -46,8 +77,10 @@ static void *work(void *arg)
 	while (__atomic_load_n(&missing, __ATOMIC_SEQ_CST))
 		;
 	worker->begin = nanoseconds();
-	for (i = 0; i < NR_FAULTS; i++)
-		write_byte(worker->p + i * page_size, 1);
+	if (worker->scaling->in_sequence)
+		read_in_sequence(worker->p);
+	else
+		write_some(worker->p);
 	worker->end = nanoseconds();
 	return NULL;
 }
@@ -57,8 +90,8 @@ static double later(double a, double b)
 	return a > b ? a : b;
 }
 
-/* The time that @nr threads take, each for NR_FAULTS. */
-static double time_round(char *p, int nr, bool disjoint)
+/* The time that @nr threads take, each for its pages. */
+static double time_round(char *p, int nr, const struct scaling *scaling)
 {
 	struct worker workers[2] = { };
 	pthread_t ids[2];
@@ -66,8 +99,9 @@ static double time_round(char *p, int nr, bool disjoint)
 
 	missing = nr;
 	for (i = 0; i < nr; i++) {
+		workers[i].scaling = scaling;
 		workers[i].cpu = i;
-		workers[i].p = p + i * disjoint * APART * page_size;
+		workers[i].p = p + i * scaling->disjoint * APART * page_size;
 		errno = pthread_create(ids + i, NULL, work, workers + i);
 		if (errno)
 			give_up("pthread_create");
@@ -79,17 +113,6 @@ static double time_round(char *p, int nr, bool disjoint)
 	return later(workers[0].end, workers[1].end) +
 	       later(-workers[0].begin, -workers[1].begin);
 }
-
-static const struct scaling {
-	const char *name;
-	bool present;
-	bool disjoint;
-} scalings[] = {
-	{ "disjoint pages, present", true, true },
-	{ "disjoint pages, fresh", false, true },
-	{ "same pages, present", true, false },
-	{ "same pages, fresh", false, false },
-};
 
 /* The best rounds of one thread and of two, on one subject. */
 struct best {
@@ -106,7 +129,7 @@ static void best_round(struct object *obj, const struct scaling *scaling,
 
 	if (!scaling->present)
 		obj->subject->punch(obj, p);
-	time = time_round(p, nr, scaling->disjoint);
+	time = time_round(p, nr, scaling);
 	object_unmap(obj, p);
 	if (!*best || time < *best)
 		*best = time;

@@ -12,6 +12,9 @@
 #include <linux/memfd.h>
 #include <linux/udmabuf.h>
 
+/* Room for the extents of one page in ten of 1 GiB, no two of them neighbours. */
+#define MAX_EXTENTS	32768
+
 #define DEVICE		"/dev/mmapdemo"
 #define FAULT_MODE	"/sys/module/mmapdemo/parameters/fault_mode"
 
@@ -313,16 +316,38 @@ static void read_pages(struct object *obj, char *p)
 		read_byte(p + i * page_size);
 }
 
+/* All of the device's dirty log. Return: how many pages; they are clean now. */
+static size_t object_harvest(struct object *obj)
+{
+	static struct mmapdemo_extent extents[MAX_EXTENTS];
+	struct mmapdemo_dirty_log arg = {
+		.len = object_len(obj), .extents = (uintptr_t)extents,
+		.flags = MMAPDEMO_DIRTY_LOG_CLEAR,
+	};
+	size_t found = 0;
+	__u32 i;
+
+	while (arg.len) {
+		arg.nr_extents = MAX_EXTENTS;
+		must("DIRTY_LOG", ioctl(obj->fd, MMAPDEMO_IOC_DIRTY_LOG, &arg));
+		for (i = 0; i < arg.nr_extents; i++)
+			found += extents[i].len / page_size;
+	}
+	return found;
+}
+
 /*
- * Cleans all pages, which are mapped at @p or nowhere: the device's dirty log
- * has none of them afterwards, and for memory the kernel's soft-dirty bits.
+ * Cleans all pages, which are mapped at @p or nowhere: the device's are neither
+ * unsynced nor in the dirty log afterwards, and memory has no soft-dirty bits.
  */
 static void object_clean(struct object *obj)
 {
-	if (obj->subject->traits & POOL)
+	if (obj->subject->traits & POOL) {
 		must("fsync", fsync(obj->fd));
-	else
+		object_harvest(obj);
+	} else {
 		write_file("/proc/self/clear_refs", "4");
+	}
 }
 
 /* Has the device log each page anew; nothing else logs what is not mapped. */
