@@ -145,12 +145,26 @@ static inline void op_read(const struct op *op)
 		mismatch("pread has made a page");
 }
 
+/* With O_SYNC a sync follows. */
+static inline void sync_place(const struct place *at, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		set_synced(page_at(at, i));
+}
+
 /* What a write has stored, which at the pool's cap may be less than it should. */
 static inline void check_written(const struct place *at, const __u64 *words,
-				 long got, long wanted, const char *what)
+				 int flags, long got, const char *what)
 {
-	if (got > 0)
+	long wanted = expected_write(at, flags);
+
+	if (got > 0) {
 		store_place(at, words, got / sizeof(__u64));
+		if (flags & O_SYNC)
+			sync_place(at, got / sizeof(__u64));
+	}
 	if (got == wanted)
 		return;
 	if (wanted > 0 && (got == -ENOSPC || (got > 0 && got < wanted)) &&
@@ -170,8 +184,7 @@ static inline void op_write(const struct op *op)
 	if (got < 0)
 		got = -errno;
 	if (!model.loose)
-		check_written(&at, at.words, got,
-			      expected_write(&at, model.flags[n]), "pwrite");
+		check_written(&at, at.words, model.flags[n], got, "pwrite");
 }
 
 /*
@@ -270,8 +283,7 @@ static inline void op_splice_in(const struct op *op)
 	if (model.flags[n] >= 0 && model.flags[n] & O_APPEND)
 		at.nr = 0;
 	if (at.nr)
-		check_written(&at, at.words, got,
-			      expected_write(&at, model.flags[n]), "splice");
+		check_written(&at, at.words, model.flags[n], got, "splice");
 	else if (got != -EINVAL)
 		mismatch("splice to a file that appends: %ld", got);
 	close(p[0]);
@@ -349,7 +361,7 @@ static inline void op_seek(const struct op *op)
 /* What it cleans is none of the log's: nothing leaves that by a sync. */
 static inline void op_fsync(const struct op *op)
 {
-	size_t n = op->fd % NR_FDS;
+	size_t n = op->fd % NR_FDS, i;
 	bool open = !is_closed(model.flags[n]);
 	int ret = op->how & 1 ? fsync(model.fd[n]) : fdatasync(model.fd[n]);
 
@@ -357,6 +369,11 @@ static inline void op_fsync(const struct op *op)
 		return;
 	if (ret ? open || errno != EBADF : !open)
 		mismatch("fsync: %s", ret ? strerror(errno) : "it went well");
+	for (i = 0; !ret && i < NR; i++)
+		set_synced(i);
+	/* Who holds a page may write to it at any time. */
+	if (!ret && !model.was_pinned && pool_read("unsynced"))
+		mismatch("fsync has left %ld pages", pool_read("unsynced"));
 }
 
 /* Not the first one, by which the fuzzer itself asks. */

@@ -138,6 +138,7 @@ static inline void op_info(const struct op *op)
 {
 	struct mmapdemo_info now = info();
 	size_t i, stored = 0, dirty = 0;
+	long unsynced = 0;
 
 	(void)op;
 	if (model.loose)
@@ -145,6 +146,7 @@ static inline void op_info(const struct op *op)
 	for (i = 0; i < NR; i++) {
 		stored += model.dev->stored[i];
 		dirty += model.dev->must_be_dirty[i];
+		unsynced += model.dev->must_be_unsynced[i];
 	}
 	if (now.size != model.dev->size * page_size)
 		mismatch("INFO: size %llu, not %zu", now.size,
@@ -156,6 +158,9 @@ static inline void op_info(const struct op *op)
 	if (now.dirty > now.stored || now.dirty < dirty * page_size)
 		mismatch("INFO: %llu bytes dirty, at least %zu were, %llu stored",
 			 now.dirty, dirty * page_size, now.stored);
+	if (pool_read("unsynced") < unsynced)
+		mismatch("%ld pages unsynced, at least %ld were",
+			 pool_read("unsynced"), unsynced);
 }
 
 #endif /* MMAPDEMO_FUZZ_IOCTL_H */

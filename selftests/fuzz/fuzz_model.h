@@ -2,7 +2,7 @@
 /*
  * What fuzz.c knows of the device and of its own mappings: what must be read
  * where, which access must raise which signal, which pages must be in the
- * dirty log.
+ * dirty log, and how many at least a sync has yet to clean.
  *
  * The device's side is in shared memory, as a child that changes the device
  * changes it for its parent; the mappings' side is each process's own.
@@ -43,6 +43,7 @@ struct model_device {
 	bool stored[NR];	/* something may be stored: else all is 0 */
 	bool must_be_dirty[NR];
 	bool may_be_dirty[NR];
+	bool must_be_unsynced[NR];
 	__u64 word[];		/* NR pages of them */
 };
 
@@ -192,8 +193,16 @@ static inline bool at_cap(void)
 static inline void set_dirty(size_t pgoff, bool must)
 {
 	model.dev->may_be_dirty[pgoff] = true;
-	if (must)
+	if (must) {
 		model.dev->must_be_dirty[pgoff] = true;
+		model.dev->must_be_unsynced[pgoff] = true;
+	}
+}
+
+/* A sync may have been at it; it takes nothing out of the log. */
+static inline void set_synced(size_t pgoff)
+{
+	model.dev->must_be_unsynced[pgoff] = false;
 }
 
 static inline void set_clean(size_t pgoff)
@@ -237,6 +246,7 @@ static inline void drop_page(size_t pgoff)
 {
 	model.dev->stored[pgoff] = false;
 	set_clean(pgoff);
+	set_synced(pgoff);
 }
 
 /* Private copies behind a new end are gone as well. */

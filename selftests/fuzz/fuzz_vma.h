@@ -453,6 +453,8 @@ static inline void op_msync(const struct op *op)
 
 		if (!slot->mapped)
 			wanted = ENOMEM;
+		else if (how & MS_SYNC && slot->pgoff < NR)
+			set_synced(slot->pgoff);
 	}
 	/* MS_INVALIDATE refuses what is locked, wherever it is. */
 	if (error != wanted && !(error == EBUSY && how & MS_INVALIDATE))
