@@ -171,6 +171,25 @@ TEST_F(harvest, goes_on_where_the_array_was_full)
 	}
 }
 
+/* More extents than one call may return: it ends early, and none is lost. */
+#define MANY	5000
+
+TEST_F(harvest, goes_on_where_a_call_has_ended)
+{
+	struct mmapdemo_extent *extents = calloc(MANY, sizeof(*extents));
+
+	if (self->dev.nr_pages < 2 * MANY)
+		SKIP(return, "needs a device of %d pages", 2 * MANY);
+	self->log.extents = (uintptr_t)extents;
+	dirty_every_other(_metadata, self->fd, MANY);
+	harvest_in_parts(_metadata, self->fd, self->log, MANY, MANY);
+	EXPECT_EQ(MANY, pool_read("dirty"));
+	self->log.flags = CLEAR;
+	harvest_in_parts(_metadata, self->fd, self->log, MANY, MANY);
+	EXPECT_EQ(0, pool_read("dirty"));
+	free(extents);
+}
+
 /* What is not returned is not cleaned. */
 TEST_F(harvest, full_array_leaves_the_rest_dirty)
 {
