@@ -36,6 +36,7 @@
  * @folio: the page that is locked
  */
 struct hold {
+	/* protects the rest */
 	struct mutex lock;
 	struct task_struct *thread;
 	struct completion held;

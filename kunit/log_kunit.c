@@ -43,7 +43,7 @@ static struct mmapdemo_harvest *three_runs(struct kunit *test)
 }
 
 static void expect_run(struct kunit *test, const struct mmapdemo_harvest *h,
-			  unsigned int i, pgoff_t start, unsigned long nr_pages)
+		       unsigned int i, pgoff_t start, unsigned long nr_pages)
 {
 	KUNIT_EXPECT_EQ(test, h->runs[i].start, start);
 	KUNIT_EXPECT_EQ(test, h->runs[i].nr_pages, nr_pages);

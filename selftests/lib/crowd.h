@@ -158,8 +158,9 @@ static inline int crowd_left(struct crowd *crowd, double limit)
 	return left;
 }
 
-static inline int crowd_pause(void *arg __attribute__((unused)))
+static inline int crowd_pause(void *arg)
 {
+	(void)arg;
 	return pause();
 }
 

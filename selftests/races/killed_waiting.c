@@ -143,37 +143,48 @@ static int do_lock(void *place)
 	return mlock(page_of(place), page_size);
 }
 
-#define WAITS_IN_MODE(name, mode, is_insert, ...)			\
-	FIXTURE_VARIANT_ADD(killed_waiting, name##_##mode) {		\
-		.insert = is_insert, __VA_ARGS__			\
-	}
-#define FAULT_WAITS(name, ...)						\
-	WAITS_IN_MODE(name, map_pages, false, __VA_ARGS__);		\
-	WAITS_IN_MODE(name, insert, true, __VA_ARGS__)
+#define WAITS(lock, page, call) { .what = lock, .pgoff = page, .act = call, }
+#define PAGE_WAITS(call)	WAITS(HOLD_PAGE, PAGE, call)
+#define HOLE_WAITS(call)	WAITS(HOLD_INVALIDATE, HOLE, call)
 
 /* For the lock of a page that is there, and for a hole to be filled. */
-#define FAULT_WAITS_FOR_BOTH(name, ...)					\
-	FAULT_WAITS(name##_of_page, .what = HOLD_PAGE, .pgoff = PAGE,	\
-		    .act = __VA_ARGS__);				\
-	FAULT_WAITS(name##_of_hole, .what = HOLD_INVALIDATE,		\
-		    .pgoff = HOLE, .act = __VA_ARGS__)
+FIXTURE_VARIANT_ADD(killed_waiting, load_of_page) PAGE_WAITS(do_load);
+FIXTURE_VARIANT_ADD(killed_waiting, load_of_hole) HOLE_WAITS(do_load);
+FIXTURE_VARIANT_ADD(killed_waiting, store_of_page) PAGE_WAITS(do_store);
+FIXTURE_VARIANT_ADD(killed_waiting, store_of_hole) HOLE_WAITS(do_store);
+FIXTURE_VARIANT_ADD(killed_waiting, private_store_of_page) PAGE_WAITS(do_store_private);
+FIXTURE_VARIANT_ADD(killed_waiting, private_store_of_hole) HOLE_WAITS(do_store_private);
+FIXTURE_VARIANT_ADD(killed_waiting, read_into_of_page) PAGE_WAITS(do_read_into);
+FIXTURE_VARIANT_ADD(killed_waiting, read_into_of_hole) HOLE_WAITS(do_read_into);
+FIXTURE_VARIANT_ADD(killed_waiting, vm_read_of_page) PAGE_WAITS(do_vm_read);
+FIXTURE_VARIANT_ADD(killed_waiting, vm_read_of_hole) HOLE_WAITS(do_vm_read);
+FIXTURE_VARIANT_ADD(killed_waiting, debugger_of_page) PAGE_WAITS(do_debugger);
+FIXTURE_VARIANT_ADD(killed_waiting, debugger_of_hole) HOLE_WAITS(do_debugger);
+FIXTURE_VARIANT_ADD(killed_waiting, populate_read_of_page) PAGE_WAITS(do_populate_read);
+FIXTURE_VARIANT_ADD(killed_waiting, populate_read_of_hole) HOLE_WAITS(do_populate_read);
+FIXTURE_VARIANT_ADD(killed_waiting, populate_write_of_page) PAGE_WAITS(do_populate_write);
+FIXTURE_VARIANT_ADD(killed_waiting, populate_write_of_hole) HOLE_WAITS(do_populate_write);
+FIXTURE_VARIANT_ADD(killed_waiting, mlock_of_page) PAGE_WAITS(do_lock);
+FIXTURE_VARIANT_ADD(killed_waiting, mlock_of_hole) HOLE_WAITS(do_lock);
 
-FAULT_WAITS_FOR_BOTH(load, do_load);
-FAULT_WAITS_FOR_BOTH(store, do_store);
-FAULT_WAITS_FOR_BOTH(private_store, do_store_private);
-FAULT_WAITS_FOR_BOTH(read_into, do_read_into);
-FAULT_WAITS_FOR_BOTH(vm_read, do_vm_read);
-FAULT_WAITS_FOR_BOTH(debugger, do_debugger);
-FAULT_WAITS_FOR_BOTH(populate_read, do_populate_read);
-FAULT_WAITS_FOR_BOTH(populate_write, do_populate_write);
-FAULT_WAITS_FOR_BOTH(mlock, do_lock);
+/* The same handler, in the other mode. */
+FIXTURE_VARIANT_ADD(killed_waiting, insert_load_of_page) {
+	.insert = true, .what = HOLD_PAGE, .pgoff = PAGE, .act = do_load,
+};
+
+FIXTURE_VARIANT_ADD(killed_waiting, insert_store_of_hole) {
+	.insert = true, .what = HOLD_INVALIDATE, .pgoff = HOLE, .act = do_store,
+};
 
 /* ->page_mkwrite */
-FAULT_WAITS(store_after_load, .what = HOLD_PAGE, .pgoff = PAGE,
-	    .prepare = load_first, .act = do_store);
+FIXTURE_VARIANT_ADD(killed_waiting, store_after_load) {
+	.what = HOLD_PAGE, .pgoff = PAGE, .prepare = load_first, .act = do_store,
+};
+
 /* At the cap, for others who might give a page back. */
-FAULT_WAITS(store_at_the_cap, .what = HOLD_INVALIDATE_SHARED, .pgoff = HOLE,
-	    .full = true, .act = do_store);
+FIXTURE_VARIANT_ADD(killed_waiting, store_at_the_cap) {
+	.what = HOLD_INVALIDATE_SHARED, .pgoff = HOLE, .full = true, .act = do_store,
+};
 
 /* --- Calls ---------------------------------------------------------------- */
 
@@ -264,29 +275,24 @@ static int do_harvest(void *arg)
 	return !log_bits(place->fd, MMAPDEMO_DIRTY_LOG_CLEAR);
 }
 
-#define CALL_WAITS(name, lock, page, call)				\
-	FIXTURE_VARIANT_ADD(killed_waiting, name) {			\
-		.what = lock, .pgoff = page, .act = call,		\
-	}
-
-CALL_WAITS(write, HOLD_INODE, PAGE, do_write);
-CALL_WAITS(write_to_hole, HOLD_INVALIDATE, HOLE, do_write);
-CALL_WAITS(write_that_syncs, HOLD_PAGE, PAGE, do_write_sync);
-CALL_WAITS(write_from_mapping, HOLD_PAGE, PAGE, do_write_from);
-CALL_WAITS(splice, HOLD_INODE, PAGE, do_splice);
-CALL_WAITS(fsync, HOLD_PAGE, PAGE, do_fsync);
-CALL_WAITS(msync, HOLD_PAGE, PAGE, do_msync);
-CALL_WAITS(discard, HOLD_INODE, PAGE, do_discard);
-CALL_WAITS(discard_of_any, HOLD_INVALIDATE, PAGE, do_discard);
-CALL_WAITS(discard_of_page, HOLD_PAGE, PAGE, do_discard);
-CALL_WAITS(shrink, HOLD_INODE, PAGE, do_shrink);
-CALL_WAITS(shrink_of_any, HOLD_INVALIDATE, PAGE, do_shrink);
-CALL_WAITS(shrink_of_page, HOLD_PAGE, PAGE, do_shrink);
-CALL_WAITS(grow, HOLD_INODE, PAGE, do_grow);
-CALL_WAITS(grow_of_any, HOLD_INVALIDATE, PAGE, do_grow);
-CALL_WAITS(seek_data, HOLD_INODE, PAGE, do_seek_data);
-CALL_WAITS(seek_hole, HOLD_INODE, PAGE, do_seek_hole);
-CALL_WAITS(harvest, HOLD_PAGE, PAGE, do_harvest);
+FIXTURE_VARIANT_ADD(killed_waiting, write) WAITS(HOLD_INODE, PAGE, do_write);
+FIXTURE_VARIANT_ADD(killed_waiting, write_to_hole) HOLE_WAITS(do_write);
+FIXTURE_VARIANT_ADD(killed_waiting, write_that_syncs) PAGE_WAITS(do_write_sync);
+FIXTURE_VARIANT_ADD(killed_waiting, write_from_mapping) PAGE_WAITS(do_write_from);
+FIXTURE_VARIANT_ADD(killed_waiting, splice) WAITS(HOLD_INODE, PAGE, do_splice);
+FIXTURE_VARIANT_ADD(killed_waiting, fsync) PAGE_WAITS(do_fsync);
+FIXTURE_VARIANT_ADD(killed_waiting, msync) PAGE_WAITS(do_msync);
+FIXTURE_VARIANT_ADD(killed_waiting, discard) WAITS(HOLD_INODE, PAGE, do_discard);
+FIXTURE_VARIANT_ADD(killed_waiting, discard_of_any) WAITS(HOLD_INVALIDATE, PAGE, do_discard);
+FIXTURE_VARIANT_ADD(killed_waiting, discard_of_page) PAGE_WAITS(do_discard);
+FIXTURE_VARIANT_ADD(killed_waiting, shrink) WAITS(HOLD_INODE, PAGE, do_shrink);
+FIXTURE_VARIANT_ADD(killed_waiting, shrink_of_any) WAITS(HOLD_INVALIDATE, PAGE, do_shrink);
+FIXTURE_VARIANT_ADD(killed_waiting, shrink_of_page) PAGE_WAITS(do_shrink);
+FIXTURE_VARIANT_ADD(killed_waiting, grow) WAITS(HOLD_INODE, PAGE, do_grow);
+FIXTURE_VARIANT_ADD(killed_waiting, grow_of_any) WAITS(HOLD_INVALIDATE, PAGE, do_grow);
+FIXTURE_VARIANT_ADD(killed_waiting, seek_data) WAITS(HOLD_INODE, PAGE, do_seek_data);
+FIXTURE_VARIANT_ADD(killed_waiting, seek_hole) WAITS(HOLD_INODE, PAGE, do_seek_hole);
+FIXTURE_VARIANT_ADD(killed_waiting, harvest) PAGE_WAITS(do_harvest);
 
 /* All that they wait for is held until the last one is gone, or is not. */
 TEST_F(killed_waiting, dies)

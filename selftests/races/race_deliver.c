@@ -26,8 +26,8 @@ struct replica {
 	int fd;
 	char *live;				/* NR pages */
 	struct mmapdemo_dirty_log *log;		/* in a page that comes and goes */
-	void (*take)(struct replica *);		/* makes it go, and ... */
-	void (*give)(struct replica *);		/* ... come again */
+	void (*take)(struct replica *r);		/* makes it go, and ... */
+	void (*give)(struct replica *r);		/* ... come again */
 	unsigned long copy[NR];
 	unsigned long delivered, refused;	/* calls */
 	int stop;
