@@ -192,7 +192,7 @@ static inline void stage_prepare(struct stage *s, const struct call *call)
 	size_t i;
 
 	if (discard(s->fd, 0, NR) || !fill(s->fd, 0, NR_STORED, SEED) ||
-	    fsync(s->fd))
+	    clean_all(s->fd))
 		abort();
 	memset(s->model, 0, NR * page_size);
 	for (i = 0; i < NR_STORED; i++)

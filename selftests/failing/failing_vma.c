@@ -165,7 +165,7 @@ static long run_msync(struct stage *s)
 
 static const char *check_msync(struct stage *s)
 {
-	if (s->ret || pool_read("dirty"))
+	if (s->ret || pool_read("unsynced"))
 		return "not all is clean";
 	return check_shown(s);
 }
