@@ -49,7 +49,7 @@ frame()
 
 backtrace_leads_through_the_core()
 {
-	frame 0 mmapdemo_fault vma.c && frame '[0-9]+' handle_mm_fault memory.c &&
+	frame 0 mmapdemo_fault fault.c && frame '[0-9]+' handle_mm_fault memory.c &&
 		frame '[0-9]+' exc_page_fault fault.c
 }
 
@@ -80,7 +80,7 @@ check "make gdb runs gdb's commands, and ends" run_gdb
 check "it stops in mmapdemo_fault, called by the core's handle_mm_fault" backtrace_leads_through_the_core
 check "vmf->pgoff is the page that the program touched" gdb_said '^first: pgoff 11 by python3$'
 check "it stops again for the next page" gdb_said '^second: pgoff 42$'
-check "the source is the work tree's" gdb_said "^Located in $TOP/module/vma.c\$"
+check "the source is the work tree's" gdb_said "^Located in $TOP/module/fault.c\$"
 check "lx-lsmod shows mmapdemo" gdb_said '^0x[0-9a-f]+ mmapdemo +[0-9]+ +[1-9]'
 check "no QEMU is left" no_qemu_is_left
 check "a function that there is not is refused, and nothing boots" break_in_nothing
