@@ -61,7 +61,7 @@ class Pages:
             self._made[page] = event.time
         elif event.name == "dirty":
             self._dirtied[page] = event.time
-        elif event.name == "clean":
+        elif event.name == "clear":
             self._end(self._dirtied, self.dirty, page, event.time)
         elif event.name == "discard":
             self._remove(page, page + event.fields["nr_pages"], event.time)
@@ -143,8 +143,9 @@ def summary(events, lost, pages, command, where):
     yield from task_table(events)
     yield ""
     yield f"made:   {names['make']} pages, {pages.left} of them exist at the end"
-    yield (f"dirty:  {names['dirty']} times a page entered the dirty log, {names['clean']} times one was "
-           f"cleaned; {pages.left_dirty} are dirty at the end")
+    yield (f"dirty:  {names['dirty']} times a page entered the dirty log, {names['clear']} times one was "
+           f"taken out; {pages.left_dirty} are in it at the end")
+    yield f"synced: {names['clean']} times a page was cleaned"
     yield f"gone:   {removed} pages, by {names['discard']} discards and {names['resize']} resizes"
     if inserted:
         yield f"insert: {inserted} PTEs put in by the fault handler"

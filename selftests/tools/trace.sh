@@ -8,9 +8,10 @@
 # Output: KTAP.
 . "$(dirname "$0")/tools.bash"
 
-# 4 pages written, all of them cleaned, one written again; a private copy of
-# another; 8 more read by a child; 2 discarded, of which one is dirty.
-PROGRAM='import fcntl, mmap, os, struct, sys
+# 4 pages written, all of them synced, 3 of them taken out of the log, of which
+# one is written again; a private copy of another; 8 more read by a child; 2
+# discarded, both of them dirty.
+PROGRAM='import array, fcntl, mmap, os, struct, sys
 fd = os.open("/dev/mmapdemo", os.O_RDWR)
 page = mmap.PAGESIZE
 shared = mmap.mmap(fd, 16 * page)
@@ -18,7 +19,9 @@ private = mmap.mmap(fd, 2 * page, flags=mmap.MAP_PRIVATE)
 for i in range(4):
     shared[i * page] = 1
 shared.flush()
-shared[3 * page] = 2
+extents = array.array("Q", bytes(16))
+fcntl.ioctl(fd, 0xc020da03, struct.pack("QQQII", 0, 3 * page, extents.buffer_info()[0], 1, 1))
+shared[2 * page] = 2
 private[page] = 3
 if os.fork() == 0:
     for i in range(4, 12):
@@ -68,8 +71,8 @@ tasks()
 
 pages()
 {
-	in_summary '^made: +12 pages, 10 of them exist' '^dirty: +5 times .* 4 times one was cleaned; 0 are dirty' \
-		'^gone: +2 pages, by 1 discards' '^pages: +0-11$'
+	in_summary '^made: +12 pages, 10 of them exist' '^dirty: +5 times .* 3 times one was taken out; 0 are in it' \
+		'^synced: +4 times' '^gone: +2 pages, by 1 discards' '^pages: +0-11$'
 }
 
 # svg_has FILE TEXT... - it is an image, and each is a text in it
