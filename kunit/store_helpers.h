@@ -70,4 +70,11 @@ static inline unsigned long stored(struct store_test *st)
 	return store_count(&st->store);
 }
 
+static inline void resize(struct store_test *st, pgoff_t nr_slots)
+{
+	inode_lock(st->store.inode);
+	mmapdemo_store_resize(&st->store, (loff_t)nr_slots << PAGE_SHIFT);
+	inode_unlock(st->store.inode);
+}
+
 #endif /* _MMAPDEMO_KUNIT_STORE_H */

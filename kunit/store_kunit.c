@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The backing store without mappings: which page is in which slot, who holds
- * references, and what a discard and a resize remove or keep.
+ * references, and what a lookup waits for.
  */
 #include <kunit/test.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
-#include <linux/workqueue.h>
 
+#include "holder.h"
 #include "store_helpers.h"
 
 static void store_starts_empty(struct kunit *test)
@@ -90,52 +90,20 @@ static void store_grab_stops_at_the_cap(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, IS_ERR(touch(st, 2, false)));
 }
 
-/* Another thread that holds the invalidate_lock: lockdep would not let this one. */
-struct holder {
-	struct work_struct work;
-	struct rw_semaphore *sem;
-	bool exclusive;
-	struct completion held, release;
-};
-
-static void hold(struct work_struct *work)
-{
-	struct holder *holder = container_of(work, struct holder, work);
-
-	if (holder->exclusive)
-		down_write(holder->sem);
-	else
-		down_read(holder->sem);
-	complete(&holder->held);
-	wait_for_completion(&holder->release);
-	if (holder->exclusive)
-		up_write(holder->sem);
-	else
-		up_read(holder->sem);
-}
-
 /* Return: what a grab of slot @pgoff, a hole, gives meanwhile. */
 static long grab_while_held(struct store_test *st, bool exclusive, pgoff_t pgoff,
 			    bool wait)
 {
-	struct holder holder = {
-		.sem = &mmapdemo_store_mapping(&st->store)->invalidate_lock,
-		.exclusive = exclusive,
-	};
+	struct holder holder;
 	long ret;
 
-	INIT_WORK_ONSTACK(&holder.work, hold);
-	init_completion(&holder.held);
-	init_completion(&holder.release);
-	schedule_work(&holder.work);
-	wait_for_completion(&holder.held);
+	holder_start(&holder, &mmapdemo_store_mapping(&st->store)->invalidate_lock,
+		     exclusive);
 	/* Killed, if it may wait: or it would for ever. */
 	set_killed(wait);
 	ret = PTR_ERR(mmapdemo_store_grab(&st->store, pgoff, NULL, wait));
 	set_killed(false);
-	complete(&holder.release);
-	flush_work(&holder.work);
-	destroy_work_on_stack(&holder.work);
+	holder_end(&holder);
 	return ret;
 }
 
@@ -180,224 +148,6 @@ static void store_grab_ends_when_killed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, grab_while_held(st, true, 6, true), -EINTR);
 	KUNIT_EXPECT_EQ(test, grab_while_held(st, false, 6, true), -EINTR);
 	KUNIT_EXPECT_EQ(test, stored(st), 1);
-}
-
-struct range_param {
-	const char *description;
-	pgoff_t start, end;
-	long removed;
-};
-
-/* Slots 10 to 49 are filled, more than one batch of a lookup. */
-static const struct range_param range_params[] = {
-	{ "a hole", 50, NR_SLOTS, 0 },
-	{ "one page", 20, 21, 1 },
-	{ "across the front", 0, 15, 5 },
-	{ "across the back", 45, 60, 5 },
-	{ "a part of it", 11, 49, 38 },
-	{ "all of it", 10, 50, 40 },
-	{ "everything there could be", 0, ULONG_MAX, 40 },
-};
-
-static void range_describe(const struct range_param *param, char *desc)
-{
-	strscpy(desc, param->description, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(range, range_params, range_describe);
-
-static bool in_param_range(const struct range_param *param, pgoff_t pgoff)
-{
-	return pgoff >= param->start && pgoff < param->end;
-}
-
-static void store_discard_removes_a_range(struct kunit *test)
-{
-	const struct range_param *param = test->param_value;
-	struct store_test *st = test->priv;
-	unsigned long wrong = 0;
-	pgoff_t pgoff;
-
-	for (pgoff = 10; pgoff < 50; pgoff++)
-		KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, pgoff, true)));
-	KUNIT_EXPECT_EQ(test, param->removed,
-			store_discard(&st->store, param->start, param->end));
-	KUNIT_EXPECT_EQ(test, stored(st), 40 - param->removed);
-	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 40 - param->removed);
-	for (pgoff = 10; pgoff < 50; pgoff++)
-		wrong += is_hole(st, pgoff) != in_param_range(param, pgoff);
-	KUNIT_EXPECT_EQ(test, wrong, 0);
-}
-
-static void store_discard_of_no_range_removes_nothing(struct kunit *test)
-{
-	struct store_test *st = test->priv;
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, 20, false)));
-	KUNIT_EXPECT_EQ(test, store_discard(&st->store, 20, 20), 0);
-	KUNIT_EXPECT_EQ(test, store_discard(&st->store, 30, 10), 0);
-	KUNIT_EXPECT_EQ(test, stored(st), 1);
-}
-
-static void store_discard_leaves_a_pinned_page_alone(struct kunit *test)
-{
-	struct store_test *st = test->priv;
-	struct folio *pinned;
-
-	KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, 3, false)));
-	pinned = mmapdemo_store_get(&st->store, 3);
-	KUNIT_ASSERT_NOT_NULL(test, pinned);
-	folio_fill(pinned, 0x33);
-
-	KUNIT_EXPECT_EQ(test, store_discard(&st->store, 0, 10), 1);
-	KUNIT_EXPECT_PTR_EQ(test, pinned->mapping, NULL);
-	KUNIT_EXPECT_EQ(test, folio_ref_count(pinned), 2);
-	KUNIT_EXPECT_EQ(test, st->pool.nr_lent, 1);
-	KUNIT_EXPECT_FALSE(test, IS_ERR(touch(st, 3, false)));
-	KUNIT_EXPECT_TRUE(test, folio_is_filled(pinned, 0x33));
-	folio_put(pinned);
-}
-
-struct resize_param {
-	const char *description;
-	pgoff_t nr_slots;
-	unsigned long left;
-};
-
-/* Slots 10 to 49 are filled. */
-static const struct resize_param resize_params[] = {
-	{ "to the same size", NR_SLOTS, 40 },
-	{ "behind the last page", 50, 40 },
-	{ "to the last page", 49, 39 },
-	{ "in the middle", 30, 20 },
-	{ "before the first page", 10, 0 },
-	{ "to one page", 1, 0 },
-};
-
-static void resize_describe(const struct resize_param *param, char *desc)
-{
-	strscpy(desc, param->description, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(resize, resize_params, resize_describe);
-
-static void resize(struct store_test *st, pgoff_t nr_slots)
-{
-	inode_lock(st->store.inode);
-	mmapdemo_store_resize(&st->store, (loff_t)nr_slots << PAGE_SHIFT);
-	inode_unlock(st->store.inode);
-}
-
-static void store_resize_removes_what_is_behind(struct kunit *test)
-{
-	const struct resize_param *param = test->param_value;
-	struct store_test *st = test->priv;
-	unsigned long wrong = 0;
-	pgoff_t pgoff;
-
-	for (pgoff = 10; pgoff < 50; pgoff++)
-		KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, pgoff, true)));
-	resize(st, param->nr_slots);
-	KUNIT_EXPECT_EQ(test, stored(st), param->left);
-	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, param->left);
-	for (pgoff = 10; pgoff < 50; pgoff++)
-		wrong += is_hole(st, pgoff) != (pgoff >= param->nr_slots);
-	KUNIT_EXPECT_EQ(test, wrong, 0);
-	KUNIT_EXPECT_EQ(test, -ERANGE,
-			PTR_ERR(touch(st, param->nr_slots, false)));
-}
-
-static void store_resize_grows(struct kunit *test)
-{
-	struct store_test *st = test->priv;
-
-	resize(st, 1);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(touch(st, 1, false)), -ERANGE);
-	resize(st, 2 * NR_SLOTS);
-	KUNIT_EXPECT_FALSE(test, IS_ERR(touch(st, 1, false)));
-	KUNIT_EXPECT_FALSE(test, IS_ERR(touch(st, 2 * NR_SLOTS - 1, false)));
-	KUNIT_EXPECT_EQ(test, PTR_ERR(touch(st, 2 * NR_SLOTS, false)), -ERANGE);
-}
-
-/* More than one step of a removal. */
-#define NR_MANY		5000
-
-static void fill_many(struct kunit *test)
-{
-	struct store_test *st = test->priv;
-	pgoff_t pgoff;
-
-	st->pool.cap = NR_MANY;
-	resize(st, NR_MANY);
-	for (pgoff = 0; pgoff < NR_MANY; pgoff++)
-		KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, pgoff, true)));
-}
-
-static void store_discard_removes_many(struct kunit *test)
-{
-	struct store_test *st = test->priv;
-
-	fill_many(test);
-	KUNIT_EXPECT_EQ(test, store_discard(&st->store, 1, NR_MANY - 1), NR_MANY - 2);
-	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 2);
-}
-
-static void store_discard_ends_when_killed(struct kunit *test)
-{
-	struct store_test *st = test->priv;
-	long err;
-
-	fill_many(test);
-	set_killed(true);
-	err = store_discard(&st->store, 0, NR_MANY);
-	set_killed(false);
-	KUNIT_EXPECT_EQ(test, err, -EINTR);
-	/* What it did, it did from the start. */
-	KUNIT_EXPECT_LT(test, stored(st), NR_MANY);
-	KUNIT_EXPECT_GT(test, stored(st), 0);
-	KUNIT_EXPECT_TRUE(test, is_hole(st, 0));
-	KUNIT_EXPECT_FALSE(test, is_hole(st, NR_MANY - 1));
-	KUNIT_EXPECT_GT(test, store_discard(&st->store, 0, NR_MANY), 0);
-	KUNIT_EXPECT_EQ(test, stored(st), 0);
-}
-
-static int killed_resize(struct store_test *st, pgoff_t nr_slots)
-{
-	int err;
-
-	inode_lock(st->store.inode);
-	set_killed(true);
-	err = mmapdemo_store_resize(&st->store, (loff_t)nr_slots << PAGE_SHIFT);
-	set_killed(false);
-	inode_unlock(st->store.inode);
-	return err;
-}
-
-/* It has taken the pages away; a worker does the rest. */
-static void store_resize_is_finished_when_killed(struct kunit *test)
-{
-	struct store_test *st = test->priv;
-
-	fill_many(test);
-	KUNIT_EXPECT_EQ(test, killed_resize(st, 1), -EINTR);
-	KUNIT_EXPECT_EQ(test, mmapdemo_store_end(&st->store), 1);
-	flush_work(&st->store.trim);
-	KUNIT_EXPECT_EQ(test, stored(st), 1);
-	KUNIT_EXPECT_TRUE(test, st->store.trimmed);
-}
-
-/* If that comes to nothing before the store grows again, growing does it. */
-static void store_resize_brings_nothing_back(struct kunit *test)
-{
-	struct store_test *st = test->priv;
-
-	fill_many(test);
-	KUNIT_EXPECT_EQ(test, killed_resize(st, 1), -EINTR);
-	cancel_work_sync(&st->store.trim);
-	resize(st, NR_MANY);
-	KUNIT_EXPECT_EQ(test, stored(st), 1);
-	KUNIT_EXPECT_TRUE(test, is_hole(st, 1));
-	KUNIT_EXPECT_TRUE(test, is_hole(st, NR_MANY - 1));
 }
 
 struct seek_param {
@@ -453,6 +203,22 @@ static void store_seek_goes_on_after_a_break(struct kunit *test)
 		KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, pgoff, false)));
 	KUNIT_EXPECT_EQ(test, nr * PAGE_SIZE,
 			mmapdemo_store_seek(&st->store, 0, SEEK_HOLE));
+}
+
+static void store_seek_ends_when_killed(struct kunit *test)
+{
+	struct store_test *st = test->priv;
+	pgoff_t pgoff, nr = XA_CHECK_SCHED + 4;
+	loff_t found;
+
+	st->pool.cap = nr;
+	resize(st, nr);
+	for (pgoff = 0; pgoff < nr; pgoff++)
+		KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, pgoff, false)));
+	set_killed(true);
+	found = mmapdemo_store_seek(&st->store, 0, SEEK_HOLE);
+	set_killed(false);
+	KUNIT_EXPECT_EQ(test, found, -EINTR);
 }
 
 /* What a store of NR_SLOTS pages should hold. */
@@ -554,17 +320,9 @@ static struct kunit_case store_cases[] = {
 	KUNIT_CASE(store_grab_stops_at_the_cap),
 	KUNIT_CASE(store_grab_waits_for_nothing_if_told_so),
 	KUNIT_CASE(store_grab_ends_when_killed),
-	KUNIT_CASE_PARAM(store_discard_removes_a_range, range_gen_params),
-	KUNIT_CASE(store_discard_of_no_range_removes_nothing),
-	KUNIT_CASE(store_discard_leaves_a_pinned_page_alone),
-	KUNIT_CASE_PARAM(store_resize_removes_what_is_behind, resize_gen_params),
-	KUNIT_CASE(store_resize_grows),
-	KUNIT_CASE(store_discard_removes_many),
-	KUNIT_CASE(store_discard_ends_when_killed),
-	KUNIT_CASE(store_resize_is_finished_when_killed),
-	KUNIT_CASE(store_resize_brings_nothing_back),
 	KUNIT_CASE_PARAM(store_seek_finds, seek_gen_params),
 	KUNIT_CASE(store_seek_goes_on_after_a_break),
+	KUNIT_CASE(store_seek_ends_when_killed),
 	KUNIT_CASE(store_follows_its_model),
 	{ }
 };
