@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The dirty log without mappings: what a harvest returns, takes and puts back. */
 #include <kunit/test.h>
+#include <linux/mm.h>
 #include <linux/prandom.h>
 #include <linux/random.h>
 
@@ -213,6 +214,54 @@ static void log_harvest_ends_when_killed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 43);
 }
 
+/* Between two batches; it need not have waited for anything. */
+static void log_harvest_ends_when_killed_at_work(struct kunit *test)
+{
+	struct mmapdemo_harvest *h = three_runs(test);
+	struct store_test *st = test->priv;
+	int err;
+
+	KUNIT_ASSERT_NOT_NULL(test, h);
+	h->last = NR_SLOTS - 1;
+	h->max = NR_RUNS;
+	set_killed(true);
+	err = mmapdemo_log_harvest(&st->store, h);
+	set_killed(false);
+	KUNIT_EXPECT_EQ(test, err, -EINTR);
+	KUNIT_EXPECT_LT(test, h->next, 80);
+}
+
+/* What a caller may have to put back is bounded, whatever the room for runs. */
+static void log_harvest_ends_after_many_pages(struct kunit *test)
+{
+	struct mmapdemo_harvest *h = new_harvest(test);
+	const unsigned long nr = MMAPDEMO_HARVEST_PAGES + 20;
+	struct store_test *st = test->priv;
+	pgoff_t pgoff;
+
+	KUNIT_ASSERT_NOT_NULL(test, h);
+	if (si_mem_available() < 2 * nr)
+		kunit_skip(test, "needs %lu MiB of free memory",
+			   2 * nr >> (20 - PAGE_SHIFT));
+	st->pool.cap = nr;
+	resize(st, nr);
+	for (pgoff = 0; pgoff < nr; pgoff++)
+		KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, pgoff, true)));
+	h->next = 10;
+	h->last = nr - 1;
+	h->clear = true;
+	harvest(test, h, NR_RUNS);
+	KUNIT_ASSERT_EQ(test, h->nr, 1);
+	expect_run(test, h, 0, 10, MMAPDEMO_HARVEST_PAGES);
+	KUNIT_EXPECT_EQ(test, h->next, 10 + MMAPDEMO_HARVEST_PAGES);
+	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 20);
+	h->nr = 0;
+	harvest(test, h, NR_RUNS);
+	KUNIT_ASSERT_EQ(test, h->nr, 1);
+	expect_run(test, h, 0, 10 + MMAPDEMO_HARVEST_PAGES, 10);
+	KUNIT_EXPECT_EQ(test, h->next, nr);
+}
+
 /* Sync and log are two things, in both directions. */
 static void log_is_not_concerned_by_syncs(struct kunit *test)
 {
@@ -321,6 +370,8 @@ static struct kunit_case log_cases[] = {
 	KUNIT_CASE(log_restore_adds_nothing_that_was_not_cleared),
 	KUNIT_CASE(log_restore_starts_where_delivery_failed),
 	KUNIT_CASE(log_harvest_ends_when_killed),
+	KUNIT_CASE(log_harvest_ends_when_killed_at_work),
+	KUNIT_CASE(log_harvest_ends_after_many_pages),
 	KUNIT_CASE(log_is_not_concerned_by_syncs),
 	KUNIT_CASE(log_follows_its_model),
 	{ }

@@ -169,6 +169,16 @@ static void pool_clears_flags_of_what_it_recycles(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, folio_test_referenced(pt->folios[0]));
 }
 
+/* Puts the last page back while it is held: by the caller. */
+static struct folio *lend(struct pool_test *pt)
+{
+	struct folio *folio = pt->folios[pt->nr - 1];
+
+	folio_get(folio);
+	give(pt);
+	return folio;
+}
+
 static void pool_lends_what_others_use(struct kunit *test)
 {
 	struct pool_test *pt = test->priv;
@@ -176,10 +186,8 @@ static void pool_lends_what_others_use(struct kunit *test)
 
 	pt->pool.cap = 2;
 	KUNIT_ASSERT_EQ(test, take(pt), 0);
-	pinned = pt->folios[0];
-	folio_fill(pinned, 0x5a);
-	folio_get(pinned);
-	give(pt);
+	folio_fill(pt->folios[0], 0x5a);
+	pinned = lend(pt);
 	/* It counts against the cap, and nobody gets it. */
 	KUNIT_EXPECT_EQ(test, held(pt), 2);
 	KUNIT_EXPECT_EQ(test, pt->pool.nr_lent, 1);
@@ -206,20 +214,81 @@ static void pool_shrink_takes_lent_pages_back(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, take(pt), 0);
 	KUNIT_ASSERT_EQ(test, take(pt), 0);
-	back = pt->folios[0];
-	lent = pt->folios[1];
-	folio_get(back);
-	folio_get(lent);
-	give(pt);
-	give(pt);
+	back = lend(pt);
+	lent = lend(pt);
 	KUNIT_EXPECT_EQ(test, pt->pool.nr_lent, 2);
 	folio_put(back);
 	mmapdemo_pool_shrink(&pt->pool, ULONG_MAX);
 	KUNIT_EXPECT_EQ(test, pt->pool.nr_lent, 1);
 	KUNIT_EXPECT_EQ(test, held(pt), 1);
 	KUNIT_EXPECT_EQ(test, folio_ref_count(lent), 2);
-	/* The end of the pool leaves it to its holder. */
 	folio_put(lent);
+}
+
+/* Memory pressure: the shrinker must ask for a scan, or nobody would look. */
+static void pool_shrinker_counts_lent_pages(struct kunit *test)
+{
+	struct pool_test *pt = test->priv;
+	struct shrinker *shrinker = pt->pool.shrinker;
+	struct shrink_control sc = { .gfp_mask = GFP_KERNEL, .nr_to_scan = 10 };
+	struct folio *lent;
+
+	KUNIT_EXPECT_EQ(test, shrinker->count_objects(shrinker, &sc), SHRINK_EMPTY);
+	pt->pool.cap = 1;
+	KUNIT_ASSERT_EQ(test, take(pt), 0);
+	KUNIT_EXPECT_EQ(test, shrinker->count_objects(shrinker, &sc), SHRINK_EMPTY);
+	lent = lend(pt);
+	KUNIT_EXPECT_EQ(test, shrinker->count_objects(shrinker, &sc), 1);
+	KUNIT_EXPECT_EQ(test, shrinker->scan_objects(shrinker, &sc), SHRINK_STOP);
+	folio_put(lent);
+	KUNIT_EXPECT_EQ(test, shrinker->scan_objects(shrinker, &sc), 1);
+	KUNIT_EXPECT_EQ(test, shrinker->count_objects(shrinker, &sc), SHRINK_EMPTY);
+	KUNIT_EXPECT_EQ(test, held(pt), 0);
+}
+
+/* Who reads the counts wants them exact; what others still hold stays lent. */
+static void pool_takes_back_what_nobody_holds(struct kunit *test)
+{
+	struct pool_test *pt = test->priv;
+	struct folio *back, *lent;
+
+	pt->pool.cap = 2;
+	KUNIT_ASSERT_EQ(test, take(pt), 0);
+	KUNIT_ASSERT_EQ(test, take(pt), 0);
+	back = lend(pt);
+	lent = lend(pt);
+	folio_mark_dirty(back);
+	folio_put(back);
+	KUNIT_EXPECT_EQ(test, mmapdemo_pool_count(&pt->pool), 0);
+	mmapdemo_pool_take_back(&pt->pool);
+	KUNIT_EXPECT_EQ(test, mmapdemo_pool_count(&pt->pool), 1);
+	KUNIT_EXPECT_EQ(test, pt->pool.nr_lent, 1);
+	KUNIT_EXPECT_EQ(test, held(pt), 2);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(lent), 2);
+	/* It is as if it had come back at once. */
+	KUNIT_ASSERT_EQ(test, take(pt), 0);
+	KUNIT_EXPECT_PTR_EQ(test, pt->folios[0], back);
+	KUNIT_EXPECT_FALSE(test, folio_test_dirty(back));
+	folio_put(lent);
+}
+
+/* Whoever has a page may have it for longer than the module is loaded. */
+static void pool_fini_leaves_lent_pages_to_their_holders(struct kunit *test)
+{
+	struct pool_test *pt = test->priv;
+	struct folio *lent;
+
+	KUNIT_ASSERT_EQ(test, take(pt), 0);
+	folio_fill(pt->folios[0], 0x5a);
+	lent = lend(pt);
+	KUNIT_EXPECT_EQ(test, mmapdemo_pool_fini(&pt->pool), 0);
+	KUNIT_EXPECT_EQ(test, held(pt), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&pt->pool.nr_forgotten), 1);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(lent), 1);
+	KUNIT_EXPECT_TRUE(test, folio_is_filled(lent, 0x5a));
+	folio_put(lent);
+	/* For pool_test_exit(). */
+	KUNIT_ASSERT_EQ(test, mmapdemo_pool_init(&pt->pool, NR_PAGES), 0);
 }
 
 static void pool_skips_a_spare_page_that_is_poisoned(struct kunit *test)
@@ -286,6 +355,47 @@ static void pool_forgets_an_mlocked_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&pt->pool.nr_forgotten), 1);
 	KUNIT_ASSERT_EQ(test, take(pt), 0);
 	KUNIT_EXPECT_FALSE(test, folio_test_mlocked(pt->folios[0]));
+}
+
+/* While it is lent: it would never be the pool's alone again. */
+static void pool_forgets_a_lent_page_that_is_poisoned(struct kunit *test)
+{
+#ifdef CONFIG_MEMORY_FAILURE
+	struct pool_test *pt = test->priv;
+	struct folio *bad;
+
+	pt->pool.cap = 1;
+	KUNIT_ASSERT_EQ(test, take(pt), 0);
+	bad = lend(pt);
+	SetPageHWPoison(folio_page(bad, 0));
+	KUNIT_EXPECT_EQ(test, take(pt), 0);
+	KUNIT_EXPECT_EQ(test, pt->pool.nr_lent, 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&pt->pool.nr_forgotten), 1);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(bad), 1);
+	ClearPageHWPoison(folio_page(bad, 0));
+	folio_put(bad);
+#else
+	kunit_skip(test, "needs CONFIG_MEMORY_FAILURE");
+#endif
+}
+
+/* The same flag, seen later. */
+static void pool_forgets_a_lent_page_that_is_mlocked(struct kunit *test)
+{
+	struct pool_test *pt = test->priv;
+	struct folio *folio;
+
+	pt->pool.cap = 1;
+	KUNIT_ASSERT_EQ(test, take(pt), 0);
+	folio = lend(pt);
+	folio_set_mlocked(folio);
+	mod_zone_page_state(folio_zone(folio), NR_MLOCK, 1);
+	KUNIT_EXPECT_EQ(test, take(pt), 0);
+	KUNIT_EXPECT_EQ(test, pt->pool.nr_lent, 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&pt->pool.nr_forgotten), 1);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1);
+	/* The allocator takes the flag off, and counts. */
+	folio_put(folio);
 }
 
 static void pool_shrink_gives_back_what_is_spare(struct kunit *test)
@@ -390,25 +500,26 @@ static void pool_serves_several_threads(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, held(pt), mmapdemo_pool_count(&pt->pool));
 }
 
-/* Random steps against a model: two counts that the calls alone determine. */
+/* Random steps against a model: counts that the calls alone determine. */
 static void pool_follows_its_model(struct kunit *test)
 {
 	struct pool_test *pt = test->priv;
 	unsigned long spare = 0, step, nr;
+	struct folio *lent = NULL;
 	struct rnd_state rnd;
 	u64 seed = get_random_u64();
 
 	kunit_info(test, "seed %llu", seed);
 	prandom_seed_state(&rnd, seed);
 	for (step = 0; step < 5000; step++) {
-		switch (prandom_u32_state(&rnd) % 8) {
+		switch (prandom_u32_state(&rnd) % 9) {
 		case 0 ... 3:
-			nr = pt->nr;
+			nr = pt->nr + !!lent;
 			if (nr == NR_PAGES) {
 				KUNIT_EXPECT_EQ(test, take(pt), -ENOSPC);
 				break;
 			}
-			KUNIT_ASSERT_EQ(test, take(pt), 0);
+			KUNIT_EXPECT_EQ(test, take(pt), 0);
 			break;
 		case 4 ... 6:
 			if (pt->nr)
@@ -420,11 +531,23 @@ static void pool_follows_its_model(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, min(spare, nr),
 					mmapdemo_pool_shrink(&pt->pool, nr));
 			break;
+		case 8:
+			if (lent) {
+				folio_put(lent);
+				mmapdemo_pool_take_back(&pt->pool);
+				lent = NULL;
+			} else if (pt->nr) {
+				lent = lend(pt);
+			}
+			break;
 		}
 		spare = mmapdemo_pool_count(&pt->pool);
-		KUNIT_ASSERT_EQ(test, held(pt), pt->nr + spare);
-		KUNIT_ASSERT_LE(test, held(pt), NR_PAGES);
+		KUNIT_EXPECT_EQ(test, pt->pool.nr_lent, !!lent);
+		KUNIT_EXPECT_EQ(test, held(pt), pt->nr + spare + !!lent);
+		KUNIT_EXPECT_LE(test, held(pt), NR_PAGES);
 	}
+	if (lent)
+		folio_put(lent);
 }
 
 static struct kunit_case pool_cases[] = {
@@ -435,9 +558,14 @@ static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(pool_clears_flags_of_what_it_recycles),
 	KUNIT_CASE(pool_lends_what_others_use),
 	KUNIT_CASE(pool_shrink_takes_lent_pages_back),
+	KUNIT_CASE(pool_shrinker_counts_lent_pages),
+	KUNIT_CASE(pool_takes_back_what_nobody_holds),
+	KUNIT_CASE(pool_fini_leaves_lent_pages_to_their_holders),
 	KUNIT_CASE(pool_skips_a_spare_page_that_is_poisoned),
 	KUNIT_CASE(pool_forgets_a_page_just_poisoned),
 	KUNIT_CASE(pool_forgets_an_mlocked_page),
+	KUNIT_CASE(pool_forgets_a_lent_page_that_is_poisoned),
+	KUNIT_CASE(pool_forgets_a_lent_page_that_is_mlocked),
 	KUNIT_CASE(pool_shrink_gives_back_what_is_spare),
 	KUNIT_CASE(pool_finds_spare_pages_of_another_cpu),
 	KUNIT_CASE(pool_serves_several_threads),

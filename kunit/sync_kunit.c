@@ -113,11 +113,28 @@ static void sync_ends_when_killed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1);
 }
 
+/* Between two batches; it need not have waited for anything. */
+static void sync_ends_when_killed_at_work(struct kunit *test)
+{
+	struct store_test *st = test->priv;
+	pgoff_t pgoff;
+	long err;
+
+	for (pgoff = 0; pgoff < NR_SLOTS; pgoff++)
+		KUNIT_ASSERT_FALSE(test, IS_ERR(touch(st, pgoff, true)));
+	set_killed(true);
+	err = sync(st, 0, NR_SLOTS);
+	set_killed(false);
+	KUNIT_EXPECT_EQ(test, err, -EINTR);
+	KUNIT_EXPECT_TRUE(test, is_unsynced(st, NR_SLOTS - 1));
+}
+
 static struct kunit_case sync_cases[] = {
 	KUNIT_CASE_PARAM(sync_cleans_a_range, sync_gen_params),
 	KUNIT_CASE(sync_passes_over_a_discarded_page),
 	KUNIT_CASE(sync_finds_what_is_not_writable),
 	KUNIT_CASE(sync_ends_when_killed),
+	KUNIT_CASE(sync_ends_when_killed_at_work),
 	{ }
 };
 
