@@ -114,11 +114,14 @@ static int access_and_poison(struct kunit *test)
 {
 	const struct fault_param *param = test->param_value;
 	struct vm_area_struct *vma = map_vma(test);
-	struct vm_operations_struct ops = *vma->vm_ops;
+	const struct vm_operations_struct ops = {
+		.fault		= fault_and_poison,
+		.map_pages	= vma->vm_ops->map_pages,
+		.page_mkwrite	= vma->vm_ops->page_mkwrite,
+	};
 	int ret;
 
 	real_ops = vma->vm_ops;
-	ops.fault = fault_and_poison;
 	vma->vm_ops = &ops;
 	ret = param->fault_flags ? poke(vma->vm_start, 5, 1) :
 				   peek(vma->vm_start, 5);

@@ -225,10 +225,10 @@ static void discard_lets_others_in_between_its_steps(struct kunit *test)
 	folio_lock(folio);
 	other_start(&discarder, st, other_discards);
 	while (!rwsem_is_locked(sem))
-		msleep(1);
+		msleep(20);
 	other_start(&looker, st, other_looks);
 	while (!rwsem_is_contended(sem))
-		msleep(1);
+		msleep(20);
 	folio_unlock(folio);
 	other_end(&looker);
 	other_end(&discarder);

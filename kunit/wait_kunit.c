@@ -103,8 +103,8 @@ static void opener_work(struct work_struct *work)
 	struct opener *opener = container_of(work, struct opener, work);
 	int tries;
 
-	for (tries = 0; tries < 3000 && !opener->waited; tries++) {
-		msleep(1);
+	for (tries = 0; tries < 150 && !opener->waited; tries++) {
+		msleep(20);
 		opener->waited = is_waited_for(opener);
 	}
 	if (opener->folio)
@@ -185,7 +185,7 @@ static void fault_waits_for_a_page_the_second_time(struct kunit *test)
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
 	result = fault_that_waits(test, folio,
-				 FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_TRIED);
+				  FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_TRIED);
 	expect_served(test, &result);
 }
 
