@@ -85,24 +85,6 @@ static const char *mount_disk(const struct loop_disk *disk,
 	return failed ? variant->config : NULL;
 }
 
-static void make_old(int fd)
-{
-	const struct timespec old[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
-
-	if (futimens(fd, old))
-		abort();
-}
-
-/* Whether the node was written since, as its mtime says. */
-static bool is_new(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st))
-		abort();
-	return st.st_mtim.tv_sec != 1;
-}
-
 static int freeze(FIXTURE_DATA(frozen) *self)
 {
 	return ioctl(self->dir, FIFREEZE, 0);

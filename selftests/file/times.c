@@ -39,25 +39,6 @@ FIXTURE_TEARDOWN(times)
 	device_teardown(_metadata, &self->dev);
 }
 
-/* Sets them to long ago. */
-static void make_old(int fd)
-{
-	const struct timespec old[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
-
-	if (futimens(fd, old))
-		abort();
-}
-
-/* Whether the node was written since, as its mtime says. */
-static bool is_new(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st))
-		abort();
-	return st.st_mtim.tv_sec != 1;
-}
-
 /* @call changes the node's times, or does not. */
 #define EXPECT_TIME(changes, call, text) do {	\
 	make_old(self->fd);			\

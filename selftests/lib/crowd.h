@@ -184,10 +184,17 @@ static inline double crowd_toll(void)
 	return seconds() - start;
 }
 
-/* By when they must be dead: in a second, and what the machine takes anyway. */
-static inline double crowd_limit(double toll)
+/*
+ * Return: how many are left a second after they are killed; or, where the machine
+ * takes longer than that to end so many at all, after twice its time on top.
+ */
+static inline int crowd_survivors(struct crowd *crowd)
 {
-	return 1 + 2 * toll;
+	int left;
+
+	crowd_kill(crowd);
+	left = crowd_left(crowd, 1);
+	return left ? crowd_left(crowd, 2 * crowd_toll()) : 0;
 }
 
 #endif /* MMAPDEMO_CROWD_H */

@@ -333,6 +333,25 @@ static inline int open_second_node(int fd)
 	return fd;
 }
 
+/* Sets the times of a node to long ago. */
+static inline void make_old(int fd)
+{
+	const struct timespec old[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+
+	if (futimens(fd, old))
+		abort();
+}
+
+/* Whether the node was written since, as its mtime says. */
+static inline bool is_new(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		abort();
+	return st.st_mtim.tv_sec != 1;
+}
+
 /*
  * Opens the device by a node of its own in a file system that is mounted with
  * @flags (MS_NOEXEC, ...; /dev may have any), and that nobody else sees: when

@@ -109,4 +109,23 @@ static inline const char *left_behind(void)
 	return NULL;
 }
 
+/*
+ * Loads it with a device of @nr pages and a pool of @cap, for a FIXTURE_SETUP. What
+ * it was loaded with before goes to @old.
+ */
+static inline void reload_sized(struct __test_metadata *_metadata,
+				char old[sizeof(old_parameters)], size_t nr, size_t cap)
+{
+	char parameters[64];
+
+	reload_setup(_metadata);
+	memcpy(old, old_parameters, sizeof(old_parameters));
+	snprintf(parameters, sizeof(parameters), "size=%zu pool_size=%zu",
+		 nr * page_size, cap * page_size);
+	ASSERT_EQ(0, unload())
+		TH_LOG("rmmod mmapdemo: %s", strerror(errno));
+	ASSERT_EQ(0, load(parameters))
+		TH_LOG("insmod mmapdemo %s: %s", parameters, strerror(errno));
+}
+
 #endif /* MMAPDEMO_RELOAD_H */

@@ -31,16 +31,7 @@ FAULT_MODES(lent);
 
 FIXTURE_SETUP(lent)
 {
-	char parameters[64];
-
-	reload_setup(_metadata);
-	memcpy(self->old, old_parameters, sizeof(self->old));
-	snprintf(parameters, sizeof(parameters), "size=%zu pool_size=%zu",
-		 NR_PAGES * page_size, CAP * page_size);
-	ASSERT_EQ(0, unload())
-		TH_LOG("rmmod mmapdemo: %s", strerror(errno));
-	ASSERT_EQ(0, load(parameters))
-		TH_LOG("insmod mmapdemo %s: %s", parameters, strerror(errno));
+	reload_sized(_metadata, self->old, NR_PAGES, CAP);
 	device_setup(_metadata, &self->dev, variant->insert);
 	self->fd = self->dev.fd;
 	self->p = map_shared(_metadata, self->fd, 0, NR_PAGES);
