@@ -5,6 +5,8 @@
  */
 #include <kunit/test.h>
 #include <linux/fs.h>
+#include <linux/prandom.h>
+#include <linux/random.h>
 
 #include "store_helpers.h"
 
@@ -197,6 +199,109 @@ static void write_marks_nothing_of_a_mapping_that_is_gone(struct kunit *test)
 	folio_put(pinned);
 }
 
+/* Slots at the edges of the nodes of a tree of three levels. */
+#define NR_FAR		27
+
+static pgoff_t far_slot(unsigned int i)
+{
+	static const pgoff_t edges[] = { 0, 1, XA_CHUNK_SIZE - 1 };
+
+	return (edges[i / 9] * XA_CHUNK_SIZE + edges[i / 3 % 3]) * XA_CHUNK_SIZE +
+	       edges[i % 3];
+}
+
+/* Return: whether a harvest takes as many pages as are in the log. */
+static bool walk_takes_logged(struct kunit *test, unsigned long *marks)
+{
+	struct store_test *st = test->priv;
+	struct mmapdemo_run runs[NR_FAR];
+	struct mmapdemo_harvest h = {
+		.last	= ULONG_MAX,
+		.clear	= true,
+		.runs	= runs,
+		.max	= NR_FAR,
+	};
+	unsigned long nr = 0, expected = 0;
+	unsigned int i;
+
+	KUNIT_EXPECT_EQ(test, mmapdemo_log_harvest(&st->store, &h), 0);
+	for (i = 0; i < h.nr; i++)
+		nr += runs[i].nr_pages;
+	for (i = 0; i < NR_FAR; i++) {
+		expected += !!(marks[i] & MMAPDEMO_LOGGED);
+		if (marks[i] & MMAPDEMO_LOGGED)
+			marks[i] &= MMAPDEMO_UNSYNCED;
+	}
+	return nr == expected;
+}
+
+/* Return: whether a sync cleans as many pages as are unsynced. */
+static bool walk_syncs_unsynced(struct kunit *test, unsigned long *marks)
+{
+	struct store_test *st = test->priv;
+	unsigned long before = mmapdemo_stat_read(STAT_CLEANED), expected = 0;
+	unsigned int i;
+
+	mmapdemo_sync(&st->store, 0, ULONG_MAX);
+	for (i = 0; i < NR_FAR; i++) {
+		expected += !!(marks[i] & MMAPDEMO_UNSYNCED);
+		if (marks[i] & MMAPDEMO_UNSYNCED)
+			marks[i] &= MMAPDEMO_LOGGED;
+	}
+	return mmapdemo_stat_read(STAT_CLEANED) - before == expected;
+}
+
+/* Does a random step on the store and its model, the marks of the far slots. */
+static bool walk_step(struct kunit *test, unsigned long *marks,
+		      struct rnd_state *rnd)
+{
+	struct store_test *st = test->priv;
+	unsigned int i = prandom_u32_state(rnd) % NR_FAR;
+
+	switch (prandom_u32_state(rnd) % 16) {
+	case 0:
+		return walk_takes_logged(test, marks);
+	case 1:
+		return walk_syncs_unsynced(test, marks);
+	case 2 ... 5:
+		mmapdemo_store_discard(&st->store, far_slot(i), far_slot(i) + 1);
+		marks[i] = 0;
+		return true;
+	case 6 ... 8:
+		return !IS_ERR(touch(st, far_slot(i), false));
+	case 9 ... 11:
+		marks[i] |= MMAPDEMO_WRITTEN;
+		folio_mark_dirty(touch(st, far_slot(i), false));
+		return true;
+	default:
+		marks[i] |= MMAPDEMO_MARKS;
+		return !IS_ERR(touch(st, far_slot(i), true));
+	}
+}
+
+/*
+ * A walk finds a page by marks in each node above it, as the tree grows and
+ * shrinks, and pages come and go around it.
+ */
+static void write_leaves_marks_that_a_walk_finds(struct kunit *test)
+{
+	struct store_test *st = test->priv;
+	unsigned long marks[NR_FAR] = { };
+	unsigned long step, wrong = 0;
+	u64 seed = get_random_u64();
+	struct rnd_state rnd;
+	unsigned int i;
+
+	kunit_info(test, "seed %llu", seed);
+	prandom_seed_state(&rnd, seed);
+	resize(st, far_slot(NR_FAR - 1) + 1);
+	for (step = 0; step < 3000; step++)
+		wrong += !walk_step(test, marks, &rnd);
+	for (i = 0; i < NR_FAR; i++)
+		wrong += store_marks(&st->store, far_slot(i)) != marks[i];
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+}
+
 static struct kunit_case write_cases[] = {
 	KUNIT_CASE(write_marks_a_page_once),
 	KUNIT_CASE(write_clears_one_mark),
@@ -208,6 +313,7 @@ static struct kunit_case write_cases[] = {
 	KUNIT_CASE(write_lets_nobody_evict_a_page),
 	KUNIT_CASE(write_marks_nothing_of_a_discarded_page),
 	KUNIT_CASE(write_marks_nothing_of_a_mapping_that_is_gone),
+	KUNIT_CASE(write_leaves_marks_that_a_walk_finds),
 	{ }
 };
 
