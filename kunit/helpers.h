@@ -79,11 +79,11 @@ static inline unsigned long store_marks(struct mmapdemo_store *store, pgoff_t pg
 		marks = (unsigned long)folio->private;
 		folio_put(folio);
 	}
-	/* A walk by the slots' marks must find it; a WARN fails the run. */
-	WARN_ON(!!(marks & MMAPDEMO_LOGGED) !=
-		slot_has_mark(store, pgoff, PAGECACHE_TAG_TOWRITE));
-	WARN_ON(!!(marks & MMAPDEMO_WRITABLE) != writable);
-	WARN_ON(!!(marks & MMAPDEMO_UNSYNCED) != (dirty || writable));
+	/* A walk by the slots' marks must find it; one WARN fails the run. */
+	WARN_ON_ONCE(!!(marks & MMAPDEMO_LOGGED) !=
+		     slot_has_mark(store, pgoff, PAGECACHE_TAG_TOWRITE));
+	WARN_ON_ONCE(!!(marks & MMAPDEMO_WRITABLE) != writable);
+	WARN_ON_ONCE(!!(marks & MMAPDEMO_UNSYNCED) != (dirty || writable));
 	return marks;
 }
 
