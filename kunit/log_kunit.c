@@ -9,6 +9,7 @@
 
 #define NR_RUNS		64
 
+/* Of all slots; @clear and the rest are 0. */
 static struct mmapdemo_harvest *new_harvest(struct kunit *test)
 {
 	struct mmapdemo_harvest *h = kunit_kzalloc(test, sizeof(*h), GFP_KERNEL);
@@ -16,6 +17,7 @@ static struct mmapdemo_harvest *new_harvest(struct kunit *test)
 	if (!h)
 		return NULL;
 	h->runs = kunit_kcalloc(test, NR_RUNS, sizeof(*h->runs), GFP_KERNEL);
+	h->last = NR_SLOTS - 1;
 	return h->runs ? h : NULL;
 }
 
@@ -56,7 +58,6 @@ static void log_harvest_merges_neighbours(struct kunit *test)
 	struct store_test *st = test->priv;
 
 	KUNIT_ASSERT_NOT_NULL(test, h);
-	h->last = NR_SLOTS - 1;
 	harvest(test, h, NR_RUNS);
 	KUNIT_ASSERT_EQ(test, h->nr, 3);
 	expect_run(test, h, 0, 2, 2);
@@ -74,7 +75,6 @@ static void log_harvest_goes_on_where_it_stopped(struct kunit *test)
 	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, h);
-	h->last = NR_SLOTS - 1;
 	h->clear = true;
 	for (i = 0; i < ARRAY_SIZE(starts); i++) {
 		h->nr = 0;
@@ -116,7 +116,6 @@ static void log_harvest_skips_what_another_takes(struct kunit *test)
 	int clear;
 
 	KUNIT_ASSERT_NOT_NULL(test, h);
-	h->last = NR_SLOTS - 1;
 	for (clear = 0; clear < 2; clear++) {
 		h->next = 0;
 		h->nr = 0;
@@ -142,7 +141,6 @@ static void log_restore_undoes_a_harvest(struct kunit *test)
 	struct store_test *st = test->priv;
 
 	KUNIT_ASSERT_NOT_NULL(test, h);
-	h->last = NR_SLOTS - 1;
 	h->clear = true;
 	harvest(test, h, NR_RUNS);
 	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 0);
@@ -160,7 +158,6 @@ static void log_restore_adds_nothing_that_was_not_cleared(struct kunit *test)
 	struct store_test *st = test->priv;
 
 	KUNIT_ASSERT_NOT_NULL(test, h);
-	h->last = NR_SLOTS - 1;
 	harvest(test, h, NR_RUNS);
 	KUNIT_EXPECT_EQ(test, h->nr, 3);
 	/* Someone else takes them out, which restore must not undo. */
@@ -180,7 +177,6 @@ static void log_restore_starts_where_delivery_failed(struct kunit *test)
 	struct store_test *st = test->priv;
 
 	KUNIT_ASSERT_NOT_NULL(test, h);
-	h->last = NR_SLOTS - 1;
 	h->clear = true;
 	harvest(test, h, NR_RUNS);
 	mmapdemo_log_restore(&st->store, h, 2);
@@ -199,7 +195,6 @@ static void log_harvest_ends_when_killed(struct kunit *test)
 	int err;
 
 	KUNIT_ASSERT_NOT_NULL(test, h);
-	h->last = NR_SLOTS - 1;
 	h->clear = true;
 	h->max = NR_RUNS;
 	folio_lock(folio);
@@ -222,7 +217,6 @@ static void log_harvest_ends_when_killed_at_work(struct kunit *test)
 	int err;
 
 	KUNIT_ASSERT_NOT_NULL(test, h);
-	h->last = NR_SLOTS - 1;
 	h->max = NR_RUNS;
 	set_killed(true);
 	err = mmapdemo_log_harvest(&st->store, h);
@@ -272,7 +266,6 @@ static void log_is_not_concerned_by_syncs(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mmapdemo_sync(&st->store, 0, 9), 0);
 	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 43);
 	KUNIT_EXPECT_FALSE(test, is_unsynced(st, 2));
-	h->last = NR_SLOTS - 1;
 	h->clear = true;
 	harvest(test, h, NR_RUNS);
 	KUNIT_EXPECT_EQ(test, h->nr, 3);
