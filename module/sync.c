@@ -27,7 +27,7 @@ static int sync_tagged(struct mmapdemo_store *store, pgoff_t start, pgoff_t last
 
 	folio_batch_init(&fbatch);
 	while (!err && filemap_get_folios_tag(mapping, &start, last, tag, &fbatch)) {
-		for (i = 0; !err && i < folio_batch_count(&fbatch); i++) {
+		for (i = 0; i < folio_batch_count(&fbatch); i++) {
 			struct folio *folio = fbatch.folios[i];
 
 			err = folio_lock_killable(folio);
