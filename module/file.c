@@ -43,8 +43,12 @@ static int mmapdemo_open(struct inode *inode, struct file *file)
 	file->private_data = dev;
 	file->f_mapping = mmapdemo_store_mapping(&dev->store);
 	file->f_wb_err = filemap_sample_wb_err(file->f_mapping);
-	/* Reads never wait, so preadv2(2) may pass RWF_NOWAIT. */
-	file->f_mode |= FMODE_NOWAIT;
+	/*
+	 * Reads never wait, so preadv2(2) may pass RWF_NOWAIT. O_DIRECT makes no
+	 * difference: there is no cache to go around (as in mm/shmem.c,
+	 * shmem_file_open()).
+	 */
+	file->f_mode |= FMODE_NOWAIT | FMODE_CAN_ODIRECT;
 	return 0;
 }
 

@@ -24,6 +24,18 @@ TEST_F(hooks_mmap, A27_without_mmap_enodev)
 	EXPECT_EQ(0, hooks_read(fd, "mmap"));
 }
 
+/*
+ * The core asks ->open first, which does not say that it can. What it did is
+ * undone: the module can be unloaded afterwards.
+ */
+TEST_F(hooks_mmap, W01_no_direct_io)
+{
+	EXPECT_ERRNO(EINVAL, open(HOOKS, O_RDWR | O_DIRECT));
+	EXPECT_ERRNO(EINVAL, open(HOOKS, O_RDONLY | O_DIRECT));
+	EXPECT_ERRNO(EINVAL, fcntl(self->fd, F_SETFL, O_DIRECT));
+	EXPECT_EQ(0, fcntl(self->fd, F_GETFL) & O_DIRECT);
+}
+
 /* The address is the driver's word, but it is looked at. */
 TEST_F(hooks_mmap, B08_get_unmapped_area)
 {

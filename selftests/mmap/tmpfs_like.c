@@ -24,15 +24,21 @@ FIXTURE(tmpfs_like) {
 
 FIXTURE_SETUP(tmpfs_like)
 {
+	int memfd;
+
 	device_setup(_metadata, &self->dev, false);
 	ASSERT_EQ(0, resize(self->dev.fd, ARENA / 2));
 	self->side[0].rw = self->dev.fd;
 	self->side[0].ro = open(DEVICE, O_RDONLY);
 	self->side[0].base = reserve(_metadata, 2 * ARENA);
 	self->side[0].device = true;
-	self->side[1].rw = memfd_create("like", 0);
-	ASSERT_EQ(0, ftruncate(self->side[1].rw, ARENA / 2 * page_size));
-	self->side[1].ro = open_again(self->side[1].rw);
+	memfd = memfd_create("like", 0);
+	ASSERT_EQ(0, ftruncate(memfd, ARENA / 2 * page_size));
+	/* The file that memfd_create() returns has not been opened: no O_DIRECT. */
+	self->side[1].rw = open_again(memfd, O_RDWR);
+	ASSERT_LE(0, self->side[1].rw);
+	self->side[1].ro = open_again(memfd, O_RDONLY);
+	close(memfd);
 	self->side[1].base = reserve(_metadata, 2 * ARENA);
 	ASSERT_LE(0, self->side[1].ro);
 	self->outcome = mmap(NULL, page_size, PROT_READ | PROT_WRITE,
@@ -104,6 +110,7 @@ static const struct op ops[] = {
 	{ "read", op_read, 6 },
 	{ "write", op_write, 8 },
 	{ "lseek", op_lseek, 4 },
+	{ "direct", op_direct, 1 },
 	{ "resize", op_resize, 2 },
 	{ "discard", op_discard, 3 },
 	{ "fork", op_fork, 1 },

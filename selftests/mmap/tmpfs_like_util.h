@@ -45,12 +45,12 @@ struct op {
 	choices_[(drawn) % ARRAY_SIZE(choices_)];			\
 })
 
-static inline int open_again(int fd)
+static inline int open_again(int fd, int flags)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return open(path, O_RDONLY);
+	return open(path, flags);
 }
 
 /* The size, with the position where it was. */
@@ -324,6 +324,15 @@ static void op_lseek(const struct side *side, const struct step *step,
 	if (step->choice[1] % 4 == 0)
 		offset = CHOOSE(step->choice[2], 0, -1, 1, -4096, -(1 << 30));
 	note(outcome, lseek(side->rw, offset, whence));
+}
+
+/* tmpfs has it since 6.6. */
+static void op_direct(const struct side *side, const struct step *step,
+		      struct outcome *outcome)
+{
+	bool direct = step->choice[0] % 2 && !kernel_before(6, 6);
+
+	note(outcome, fcntl(side->rw, F_SETFL, direct ? O_DIRECT : 0));
 }
 
 static void op_resize(const struct side *side, const struct step *step,
