@@ -76,7 +76,7 @@ static void undo_pool_init(struct failing_test *ft)
 static int run_store_init(struct failing_test *ft)
 {
 	return mmapdemo_store_init(&ft->other_store, &ft->vt.dev.pool,
-				   VMA_SLOTS * PAGE_SIZE);
+				   VMA_SLOTS * PAGE_SIZE, true);
 }
 
 static void undo_store_init(struct failing_test *ft)

@@ -377,7 +377,7 @@ static void fini_removes_all_even_if_killed(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, other);
 	KUNIT_ASSERT_EQ(test, 0, mmapdemo_store_init(other, &st->pool,
-						     NR_MANY * PAGE_SIZE));
+						     NR_MANY * PAGE_SIZE, true));
 	st->pool.cap = NR_MANY;
 	for (pgoff = 0; pgoff < NR_MANY; pgoff++)
 		store_touch(other, pgoff, true);

@@ -25,7 +25,7 @@ static inline int store_test_init(struct kunit *test)
 	if (err)
 		return err;
 	err = mmapdemo_store_init(&st->store, &st->pool,
-				  NR_SLOTS * PAGE_SIZE);
+				  NR_SLOTS * PAGE_SIZE, true);
 	if (err) {
 		mmapdemo_pool_fini(&st->pool);
 		return err;

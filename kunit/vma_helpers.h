@@ -78,7 +78,7 @@ static inline int vma_test_create(struct kunit *test, size_t size)
 	if (err)
 		return err;
 	err = mmapdemo_store_init(&vt->dev.store, &vt->dev.pool,
-				  VMA_SLOTS * PAGE_SIZE);
+				  VMA_SLOTS * PAGE_SIZE, true);
 	if (err)
 		goto err_pool;
 	vt->file = vma_test_open(vt, O_RDWR);

@@ -28,6 +28,21 @@ static void write_marks_a_page_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, store_marks(&st->store, 9), MMAPDEMO_WRITTEN);
 }
 
+static void write_marks_nothing_without_a_log(struct kunit *test)
+{
+	struct store_test *st = test->priv;
+	struct folio *folio;
+
+	st->store.log = false;
+	folio = touch(st, 9, false);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
+	KUNIT_EXPECT_FALSE(test, folio_mark_dirty(folio));
+	KUNIT_EXPECT_FALSE(test, mmapdemo_end_write(&st->store, folio, MMAPDEMO_MARKS));
+	KUNIT_EXPECT_EQ(test, store_marks(&st->store, 9), 0);
+	KUNIT_EXPECT_EQ(test, st->store.nr_dirty, 0);
+	KUNIT_EXPECT_EQ(test, mmapdemo_sync(&st->store, 0, NR_SLOTS - 1), 0);
+}
+
 /* Locks the page of a slot and clears one of its marks. */
 static bool clear_mark(struct store_test *st, pgoff_t pgoff, unsigned long mark)
 {
@@ -304,6 +319,7 @@ static void write_leaves_marks_that_a_walk_finds(struct kunit *test)
 
 static struct kunit_case write_cases[] = {
 	KUNIT_CASE(write_marks_a_page_once),
+	KUNIT_CASE(write_marks_nothing_without_a_log),
 	KUNIT_CASE(write_clears_one_mark),
 	KUNIT_CASE(write_sets_the_flag_with_both_marks_only),
 	KUNIT_CASE(write_goes_by_the_marks_not_by_the_flag),

@@ -84,15 +84,18 @@ static vm_fault_t fault_error(const struct vm_fault *vmf, int err)
 vm_fault_t mmapdemo_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
+	struct mmapdemo_store *store = mmapdemo_vma_store(vma);
 	struct file *writer = NULL;
 	struct folio *folio;
 	vm_fault_t ret;
 
-	/* A write to a private mapping changes a copy of the page. */
-	if (vmf->flags & FAULT_FLAG_WRITE && vma->vm_flags & VM_SHARED)
+	/*
+	 * A write to a private mapping changes a copy of the page. Without a
+	 * dirty log the core itself updates the node's times.
+	 */
+	if (store->log && vmf->flags & FAULT_FLAG_WRITE && vma->vm_flags & VM_SHARED)
 		writer = vma->vm_file;
-	folio = mmapdemo_store_grab(mmapdemo_vma_store(vma), vmf->pgoff, writer,
-				    false);
+	folio = mmapdemo_store_grab(store, vmf->pgoff, writer, false);
 	if (unlikely(folio == ERR_PTR(-EAGAIN))) {
 		folio = mmapdemo_fault_wait(vmf, writer);
 		/* Not counted: it comes again. */

@@ -56,12 +56,13 @@ static struct file_system_type store_fs_type = {
  * @store: uninitialised memory, owned by the caller
  * @pool: supplies its pages; outlives the store
  * @size: size of the device in bytes, a multiple of the page size
+ * @log: whether it keeps a dirty log
  *
  * Context: process context, may sleep.
  * Return: 0, or -ENOMEM.
  */
 int mmapdemo_store_init(struct mmapdemo_store *store,
-			struct mmapdemo_pool *pool, loff_t size)
+			struct mmapdemo_pool *pool, loff_t size, bool log)
 {
 	struct inode *inode = alloc_anon_inode(store_mnt->mnt_sb);
 
@@ -73,6 +74,7 @@ int mmapdemo_store_init(struct mmapdemo_store *store,
 
 	store->pool = pool;
 	store->inode = inode;
+	store->log = log;
 	store->nr_dirty = 0;
 	store->trimmed = true;
 	INIT_WORK(&store->trim, mmapdemo_store_trim);

@@ -28,10 +28,11 @@ static int ioctl_info(struct mmapdemo_device *dev, void __user *argp)
 				  << PAGE_SHIFT,
 		.dirty		= (u64)READ_ONCE(store->nr_dirty) << PAGE_SHIFT,
 		.features	= MMAPDEMO_FEATURE_RESIZE |
-				  MMAPDEMO_FEATURE_DISCARD |
-				  MMAPDEMO_FEATURE_DIRTY_LOG,
+				  MMAPDEMO_FEATURE_DISCARD,
 	};
 
+	if (store->log)
+		info.features |= MMAPDEMO_FEATURE_DIRTY_LOG;
 	return copy_to_user(argp, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
@@ -191,7 +192,8 @@ long mmapdemo_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case MMAPDEMO_IOC_DISCARD:
 		return writable ? ioctl_discard(file, argp) : -EBADF;
 	case MMAPDEMO_IOC_DIRTY_LOG:
-		return ioctl_dirty_log(dev, argp, writable);
+		return dev->store.log ? ioctl_dirty_log(dev, argp, writable) :
+					-EOPNOTSUPP;
 	default:
 		return -ENOTTY;
 	}

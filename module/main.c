@@ -33,7 +33,8 @@ static int __init mmapdemo_init(void)
 	err = mmapdemo_pool_init(&mmapdemo.pool, pool_size >> PAGE_SHIFT);
 	if (err)
 		goto err_store_module;
-	err = mmapdemo_store_init(&mmapdemo.store, &mmapdemo.pool, size);
+	err = mmapdemo_store_init(&mmapdemo.store, &mmapdemo.pool, size,
+				  mmapdemo_param_dirty_log());
 	if (err)
 		goto err_pool;
 	mmapdemo_stats_create(&mmapdemo);

@@ -66,6 +66,10 @@ static struct word_param param_fault_mode = {
 	},
 };
 
+static struct word_param param_dirty_log = {
+	.name = "dirty_log", .nr = 2, .words = { "0", "1" }, .value = 1,
+};
+
 static struct word_param param_mmap_hook = {
 	.name = "mmap_hook", .nr = 1 + MMAPDEMO_HAVE_MMAP_PREPARE,
 	.words = {
@@ -203,7 +207,13 @@ u64 mmapdemo_param_pool_size(void)
 	return param_pool_size.value;
 }
 
-/* The file operation that serves mmap(2); called once, like the above. */
+/* Whether the device keeps a dirty log; called once, like the above. */
+bool mmapdemo_param_dirty_log(void)
+{
+	return param_dirty_log.value;
+}
+
+/* The file operation that serves mmap(2); called once, too. */
 enum mmapdemo_mmap_hook mmapdemo_param_mmap_hook(void)
 {
 	return param_mmap_hook.value;
@@ -230,5 +240,7 @@ module_param_cb(fault_mode, &word_param_ops, &param_fault_mode, 0644);
 MODULE_PARM_DESC(fault_mode, "how new mappings fill page tables: map_pages (default) or insert");
 module_param_cb(fault_around, &size_param_ops, &param_fault_around, 0644);
 MODULE_PARM_DESC(fault_around, "fault_mode=insert: bytes mapped per read fault (default 64K, at least a page)");
+module_param_cb(dirty_log, &word_param_ops, &param_dirty_log, 0444);
+MODULE_PARM_DESC(dirty_log, "keep a dirty log: 1 (default) or 0, which makes first writes cheaper");
 module_param_cb(mmap_hook, &word_param_ops, &param_mmap_hook, 0444);
 MODULE_PARM_DESC(mmap_hook, "file operation that serves mmap(2): mmap (default) or, since Linux 7.3, mmap_prepare");

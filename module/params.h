@@ -24,6 +24,7 @@ enum mmapdemo_fault_mode {
 enum mmapdemo_mmap_hook mmapdemo_param_mmap_hook(void);
 enum mmapdemo_fault_mode mmapdemo_param_fault_mode(void);
 unsigned long mmapdemo_param_fault_around(void);
+bool mmapdemo_param_dirty_log(void);
 /*
  * The largest device that can be mapped as a whole. A 64-bit kernel has the
  * same limit as for files; a 32-bit kernel maps a character device up to

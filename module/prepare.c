@@ -38,14 +38,19 @@ static int mmapdemo_vma_mapped(unsigned long start, unsigned long end,
 }
 
 /* Only ->mmap_prepare may set ->mapped. */
-static const struct vm_operations_struct mmapdemo_vm_ops_prepare = {
-	MMAPDEMO_VM_OPS,
-	.mapped		= mmapdemo_vma_mapped,
+#define MMAPDEMO_VM_OPS_MAPPED						\
+	.mapped		= mmapdemo_vma_mapped
+
+/* By whether the store keeps a dirty log. */
+static const struct vm_operations_struct mmapdemo_vm_ops_prepare[] = {
+	[false]	= { MMAPDEMO_VM_OPS, MMAPDEMO_VM_OPS_MAPPED },
+	[true]	= { MMAPDEMO_VM_OPS, MMAPDEMO_VM_OPS_MAPPED, MMAPDEMO_VM_OPS_LOG },
 };
 
-static const struct vm_operations_struct mmapdemo_vm_ops_prepare_insert = {
-	MMAPDEMO_VM_OPS_INSERT,
-	.mapped		= mmapdemo_vma_mapped,
+static const struct vm_operations_struct mmapdemo_vm_ops_prepare_insert[] = {
+	[false]	= { MMAPDEMO_VM_OPS_INSERT, MMAPDEMO_VM_OPS_MAPPED },
+	[true]	= { MMAPDEMO_VM_OPS_INSERT, MMAPDEMO_VM_OPS_MAPPED,
+		    MMAPDEMO_VM_OPS_LOG },
 };
 
 /**
@@ -63,11 +68,13 @@ static const struct vm_operations_struct mmapdemo_vm_ops_prepare_insert = {
  */
 int mmapdemo_mmap_prepare(struct vm_area_desc *desc)
 {
+	bool log = mmapdemo_device(desc->file)->store.log;
+
 	if (mmapdemo_param_fault_mode() == MMAPDEMO_FAULT_INSERT) {
 		vma_desc_set_flags(desc, VMA_MIXEDMAP_BIT);
-		desc->vm_ops = &mmapdemo_vm_ops_prepare_insert;
+		desc->vm_ops = &mmapdemo_vm_ops_prepare_insert[log];
 	} else {
-		desc->vm_ops = &mmapdemo_vm_ops_prepare;
+		desc->vm_ops = &mmapdemo_vm_ops_prepare[log];
 	}
 	return 0;
 }

@@ -224,8 +224,8 @@ static struct folio *store_make(struct mmapdemo_store *store, pgoff_t pgoff,
  * mmapdemo_store_grab() - find or make the page of a slot, and lock it
  * @store: the store
  * @pgoff: its slot
- * @writer: the file, if a shared mapping of it is written: a page that is made
- *	    has all marks then; or NULL
+ * @writer: the file, if a shared mapping of it is written and the store keeps a
+ *	    dirty log: a page that is made has all marks then; or NULL
  * @wait: whether to wait for locks
  *
  * The page stays in the store while the caller keeps it locked. A fault handler

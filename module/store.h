@@ -16,6 +16,7 @@ struct mmapdemo_pool;
  * struct mmapdemo_store - the backing store: a page for each touched pgoff
  * @pool: where its pages come from
  * @inode: its address_space holds the pages, its i_size is the device's size
+ * @log: whether it keeps a dirty log; if not, its pages have no marks
  * @nr_dirty: pages in the dirty log; protected by the xa_lock of i_pages
  * @trimmed: whether no page is left past the end; protected by the inode's lock
  * @trim: makes it so after a shrink that was killed
@@ -23,13 +24,14 @@ struct mmapdemo_pool;
 struct mmapdemo_store {
 	struct mmapdemo_pool *pool;
 	struct inode *inode;
+	bool log;
 	unsigned long nr_dirty;
 	bool trimmed;
 	struct work_struct trim;
 };
 
 int mmapdemo_store_init(struct mmapdemo_store *store,
-			struct mmapdemo_pool *pool, loff_t size);
+			struct mmapdemo_pool *pool, loff_t size, bool log);
 void mmapdemo_store_fini(struct mmapdemo_store *store);
 int mmapdemo_store_module_init(void);
 void mmapdemo_store_module_exit(void);

@@ -39,12 +39,15 @@ void mmapdemo_vma_close(struct vm_area_struct *vma)
 	trace_mmapdemo_vma_close(vma->vm_start, vma->vm_end, vma->vm_pgoff);
 }
 
-static const struct vm_operations_struct mmapdemo_vm_ops = {
-	MMAPDEMO_VM_OPS,
+/* By whether the store keeps a dirty log. */
+static const struct vm_operations_struct mmapdemo_vm_ops[] = {
+	[false]	= { MMAPDEMO_VM_OPS },
+	[true]	= { MMAPDEMO_VM_OPS, MMAPDEMO_VM_OPS_LOG },
 };
 
-static const struct vm_operations_struct mmapdemo_vm_ops_insert = {
-	MMAPDEMO_VM_OPS_INSERT,
+static const struct vm_operations_struct mmapdemo_vm_ops_insert[] = {
+	[false]	= { MMAPDEMO_VM_OPS_INSERT },
+	[true]	= { MMAPDEMO_VM_OPS_INSERT, MMAPDEMO_VM_OPS_LOG },
 };
 
 /**
@@ -63,12 +66,14 @@ static const struct vm_operations_struct mmapdemo_vm_ops_insert = {
  */
 int mmapdemo_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	bool log = mmapdemo_device(file)->store.log;
+
 	if (mmapdemo_param_fault_mode() == MMAPDEMO_FAULT_INSERT) {
 		/* Now or never: vm_insert_pages() in a fault BUGs without it. */
 		vm_flags_set(vma, VM_MIXEDMAP);
-		vma->vm_ops = &mmapdemo_vm_ops_insert;
+		vma->vm_ops = &mmapdemo_vm_ops_insert[log];
 	} else {
-		vma->vm_ops = &mmapdemo_vm_ops;
+		vma->vm_ops = &mmapdemo_vm_ops[log];
 	}
 	mmapdemo_stat_inc(STAT_MMAP);
 	trace_mmapdemo_mmap(vma->vm_start, vma->vm_end, vma->vm_pgoff);

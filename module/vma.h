@@ -16,13 +16,19 @@ void mmapdemo_vma_close(struct vm_area_struct *vma);
 	.open		= mmapdemo_vma_open,				\
 	.close		= mmapdemo_vma_close,				\
 	.fault		= mmapdemo_fault,				\
-	.map_pages	= mmapdemo_map_pages,				\
-	.page_mkwrite	= mmapdemo_page_mkwrite
+	.map_pages	= mmapdemo_map_pages
 
 #define MMAPDEMO_VM_OPS_INSERT						\
 	.open		= mmapdemo_vma_open,				\
 	.close		= mmapdemo_vma_close,				\
-	.fault		= mmapdemo_fault_insert,			\
+	.fault		= mmapdemo_fault_insert
+
+/*
+ * With a dirty log the core asks before a PTE turns writable. Without, it makes
+ * those of a shared mapping writable at once, so that a first write after a read
+ * does not fault, and lets them be pinned for long.
+ */
+#define MMAPDEMO_VM_OPS_LOG						\
 	.page_mkwrite	= mmapdemo_page_mkwrite
 
 #endif /* _MMAPDEMO_VMA_H */

@@ -69,6 +69,8 @@ bool mmapdemo_set_marks(struct mmapdemo_store *store, struct folio *folio,
 static inline bool mmapdemo_end_write(struct mmapdemo_store *store,
 				      struct folio *folio, unsigned long marks)
 {
+	if (!store->log)
+		return false;
 	/*
 	 * The caller wrote to the page, and we read its marks; who clears a
 	 * mark does so, and then reads the page. Without a barrier on each

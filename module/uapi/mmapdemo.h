@@ -39,7 +39,7 @@ struct mmapdemo_info {
 
 #define MMAPDEMO_FEATURE_RESIZE		0x1
 #define MMAPDEMO_FEATURE_DISCARD	0x2
-#define MMAPDEMO_FEATURE_DIRTY_LOG	0x4
+#define MMAPDEMO_FEATURE_DIRTY_LOG	0x4	/* not with the parameter dirty_log=0 */
 
 /**
  * struct mmapdemo_resize - argument of MMAPDEMO_IOC_RESIZE
@@ -138,6 +138,7 @@ struct mmapdemo_dirty_log {
  *                @nr_extents is 0; the range ends past the largest possible
  *                device (past the end of this one, nothing is in the log)
  *         EBADF  with MMAPDEMO_DIRTY_LOG_CLEAR only
+ *         EOPNOTSUPP the device keeps no dirty log
  *         ENOMEM out of memory
  */
 #define MMAPDEMO_IOC_DIRTY_LOG	_IOWR(0xDA, 0x03, struct mmapdemo_dirty_log)

@@ -24,6 +24,7 @@ static inline void read_parameters(char text[256])
 {
 	static const char * const name[] = {
 		"size", "pool_size", "fault_mode", "fault_around", "mmap_hook",
+		"dirty_log",
 	};
 	char path[128], value[64];
 	size_t i, len = 0;
@@ -31,8 +32,7 @@ static inline void read_parameters(char text[256])
 	text[0] = '\0';
 	for (i = 0; i < ARRAY_SIZE(name); i++) {
 		snprintf(path, sizeof(path), PARAMETERS "%s", name[i]);
-		/* 0: it was not given. */
-		if (!read_file(path, value, sizeof(value)) && strcmp(value, "0"))
+		if (!read_file(path, value, sizeof(value)))
 			len += snprintf(text + len, 256 - len, "%s=%s ",
 					name[i], value);
 	}
@@ -110,22 +110,35 @@ static inline const char *left_behind(void)
 }
 
 /*
- * Loads it with a device of @nr pages and a pool of @cap, for a FIXTURE_SETUP. What
- * it was loaded with before goes to @old.
+ * Loads it with @parameters on top of those that it has, for a FIXTURE_SETUP. What
+ * it had goes to @old.
  */
+static inline void reload_with(struct __test_metadata *_metadata,
+			       char old[sizeof(old_parameters)],
+			       const char *parameters)
+{
+	char all[sizeof(old_parameters) + 64];
+
+	reload_setup(_metadata);
+	memcpy(old, old_parameters, sizeof(old_parameters));
+	/* Of one that is there twice the last one counts. */
+	snprintf(all, sizeof(all), "%s%s", old, parameters);
+	ASSERT_EQ(0, unload())
+		TH_LOG("rmmod mmapdemo: %s", strerror(errno));
+	ASSERT_EQ(0, load(all))
+		TH_LOG("insmod mmapdemo %s: %s", all, strerror(errno));
+}
+
+/* The same with a device of @nr pages and a pool of @cap. */
 static inline void reload_sized(struct __test_metadata *_metadata,
 				char old[sizeof(old_parameters)], size_t nr, size_t cap)
 {
 	char parameters[64];
 
-	reload_setup(_metadata);
-	memcpy(old, old_parameters, sizeof(old_parameters));
+	process_setup();
 	snprintf(parameters, sizeof(parameters), "size=%zu pool_size=%zu",
 		 nr * page_size, cap * page_size);
-	ASSERT_EQ(0, unload())
-		TH_LOG("rmmod mmapdemo: %s", strerror(errno));
-	ASSERT_EQ(0, load(parameters))
-		TH_LOG("insmod mmapdemo %s: %s", parameters, strerror(errno));
+	reload_with(_metadata, old, parameters);
 }
 
 #endif /* MMAPDEMO_RELOAD_H */

@@ -14,6 +14,7 @@
 #define MULTIPLE	"a multiple of the page size"
 #define POWER		"a power of 2"
 #define MODES		"map_pages or insert"
+#define SWITCH		"0 or 1"
 /* Which of the two this is, depends on the kernel. */
 #define HOOKS		"mmap"
 
@@ -64,7 +65,7 @@ static void rest_of(const char *must, char *range)
 	if (!strcmp(must, HOOKS))
 		sprintf(range, "%s mmap_prepare", kernel_before(7, 3) ?
 			"; this kernel does not have" : " or");
-	else if (strcmp(must, MODES))
+	else if (strcmp(must, MODES) && strcmp(must, SWITCH))
 		sprintf(range, " from %zu to %llu bytes", page_size, max);
 }
 
@@ -116,6 +117,8 @@ FIXTURE_VARIANT_ADD(refused, fault_around_odd) { REFUSED("fault_around", "2049",
 FIXTURE_VARIANT_ADD(refused, fault_around_three) { REFUSED("fault_around", "768K", POWER) };
 FIXTURE_VARIANT_ADD(refused, fault_mode_word) { REFUSED("fault_mode", "foo", MODES) };
 FIXTURE_VARIANT_ADD(refused, fault_mode_nothing) { REFUSED("fault_mode", "", MODES) };
+FIXTURE_VARIANT_ADD(refused, dirty_log_number) { REFUSED("dirty_log", "2", SWITCH) };
+FIXTURE_VARIANT_ADD(refused, dirty_log_word) { REFUSED("dirty_log", "yes", SWITCH) };
 FIXTURE_VARIANT_ADD(refused, mmap_hook_word) { REFUSED("mmap_hook", "foo", HOOKS) };
 FIXTURE_VARIANT_ADD(refused, mmap_hook_both) { REFUSED("mmap_hook", "mmap,mmap_prepare", HOOKS) };
 
@@ -185,6 +188,8 @@ FIXTURE_VARIANT_ADD(taken, pool_size_G) { TAKEN("pool_size", "1G", "1073741824")
 FIXTURE_VARIANT_ADD(taken, fault_mode_insert) { TAKEN("fault_mode", "insert", "insert") };
 FIXTURE_VARIANT_ADD(taken, fault_mode_map_pages) { TAKEN("fault_mode", "map_pages", "map_pages") };
 FIXTURE_VARIANT_ADD(taken, mmap_hook_mmap) { TAKEN("mmap_hook", "mmap", "mmap") };
+FIXTURE_VARIANT_ADD(taken, dirty_log_0) { TAKEN("dirty_log", "0", "0") };
+FIXTURE_VARIANT_ADD(taken, dirty_log_1) { TAKEN("dirty_log", "1", "1") };
 FIXTURE_VARIANT_ADD(taken, fault_around_2M) { TAKEN("fault_around", "2M", "2097152") };
 FIXTURE_VARIANT_ADD(taken, fault_around_128K) { TAKEN("fault_around", "128K", "131072") };
 
