@@ -309,7 +309,7 @@ static inline void op_vmsplice(const struct op *op)
 			mismatch("vmsplice of slot %zu: %s", i, strerror(errno));
 		return;
 	}
-	model.was_pinned = true;
+	model.dev->was_pinned = true;
 	model.piped_page[model.piped++] = model.slot[i].pgoff;
 }
 
@@ -372,7 +372,7 @@ static inline void op_fsync(const struct op *op)
 	for (i = 0; !ret && i < NR; i++)
 		set_synced(i);
 	/* Who holds a page may write to it at any time. */
-	if (!ret && !model.was_pinned && pool_read("unsynced"))
+	if (!ret && !model.dev->was_pinned && pool_read("unsynced"))
 		mismatch("fsync has left %ld pages", pool_read("unsynced"));
 }
 

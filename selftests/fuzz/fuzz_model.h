@@ -44,6 +44,7 @@ struct model_device {
 	bool must_be_dirty[NR];
 	bool may_be_dirty[NR];
 	bool must_be_unsynced[NR];
+	bool was_pinned;	/* a page, by others than mappings */
 	__u64 word[];		/* NR pages of them */
 };
 
@@ -72,7 +73,7 @@ struct model {
 	bool exec;		/* pages of the device may be executed */
 	bool force;		/* /proc/self/mem steps over protections */
 	bool loose;		/* others run as well: nothing can be foretold */
-	bool was_loose, was_pinned;
+	bool was_loose;
 	bool child;
 	unsigned int seq;	/* of the words */
 };
@@ -180,12 +181,37 @@ static inline struct mmapdemo_info info(void)
 	return info;
 }
 
-/* Whether the pool's cap explains that there was no page. */
+/*
+ * Whether the pool's cap explains that there was no page. Discarded pages that
+ * others hold count as well, and nobody knows for how long: those in a pipe, and
+ * those on a list of the core's for what is locked and unlocked (mm/mlock.c), which
+ * is that of another CPU.
+ */
 static inline bool at_cap(void)
 {
 	struct mmapdemo_info now = info();
 
-	return now.stored == now.pool_size;
+	return now.stored == now.pool_size || model.dev->was_pinned;
+}
+
+/*
+ * Has the core empty its lists on all CPUs, which it does before it moves a page
+ * (mm/migrate.c, do_pages_move()). Return: whether no page of the device is lent to
+ * anybody then; also if the kernel cannot do that.
+ */
+static inline bool settle(void)
+{
+	static char page;
+	void *pages[] = { &page };
+	int node = 0, status, tries;
+
+	for (tries = 0; tries < 100 && pool_read("lent"); tries++) {
+		if (syscall(SYS_move_pages, 0, 1UL, pages, &node, &status, 0) &&
+		    errno == ENOSYS)
+			return true;
+		usleep(1000);
+	}
+	return tries < 100;
 }
 
 /* --- What happens to pages --------------------------------------------- */

@@ -267,7 +267,7 @@ static void begin(void)
 	model.dev->size = NR;
 	model.dev->smallest = NR;
 	model.was_loose = false;
-	model.was_pinned = false;
+	model.dev->was_pinned = false;
 	model.seq = 0;
 	given_up = pool_gave_up();
 }
@@ -296,8 +296,8 @@ static void check_all_pages(void)
  */
 static void check_given_up(void)
 {
-	if (pool_gave_up() != given_up && !model.was_loose &&
-	    !model.was_pinned)
+	if (!settle() || (pool_gave_up() != given_up && !model.was_loose &&
+			  !model.dev->was_pinned))
 		mismatch("a reference to a page has leaked");
 }
 

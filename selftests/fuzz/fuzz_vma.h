@@ -243,7 +243,7 @@ static inline void op_mmap(const struct op *op)
 			.prot = prot, .pgoff = pgoff + i,
 		};
 	if (flags & MAP_LOCKED)
-		model.was_pinned = true;
+		model.dev->was_pinned = true;
 	if (flags & (MAP_POPULATE | MAP_LOCKED))
 		look_for_copies(run.first, run.nr);
 }
@@ -420,7 +420,7 @@ static inline void op_mlock(const struct op *op)
 	struct run run = run_of(op);
 
 	/* For a while a list of the core's holds what is locked (mm/mlock.c). */
-	model.was_pinned = true;
+	model.dev->was_pinned = true;
 	/* Populates as well; errors are that of what cannot be populated. */
 	switch (op->how % 3) {
 	case 0:
