@@ -41,7 +41,7 @@ static inline bool folio_is_filled(struct folio *folio, u8 byte)
 static inline struct folio *store_touch(struct mmapdemo_store *store,
 					pgoff_t pgoff, bool dirty)
 {
-	struct folio *folio = mmapdemo_store_grab(store, pgoff, NULL, true);
+	struct folio *folio = mmapdemo_store_grab(store, pgoff, NULL, NULL, true);
 
 	if (IS_ERR(folio))
 		return folio;

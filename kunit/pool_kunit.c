@@ -98,6 +98,25 @@ static void pool_get_gives_each_page_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, shared, 0);
 }
 
+/* A spare page makes room, one that is in use does not. */
+static void pool_adopts_up_to_the_cap(struct kunit *test)
+{
+	struct pool_test *pt = test->priv;
+	struct page *page = alloc_page(MMAPDEMO_POOL_GFP);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	while (pt->nr < NR_PAGES)
+		KUNIT_ASSERT_EQ(test, take(pt), 0);
+	KUNIT_EXPECT_EQ(test, mmapdemo_pool_adopt(&pt->pool, page_folio(page)),
+			-ENOSPC);
+	KUNIT_EXPECT_EQ(test, held(pt), NR_PAGES);
+	give(pt);
+	KUNIT_ASSERT_EQ(test, mmapdemo_pool_adopt(&pt->pool, page_folio(page)), 0);
+	KUNIT_EXPECT_EQ(test, held(pt), NR_PAGES);
+	KUNIT_EXPECT_EQ(test, mmapdemo_pool_count(&pt->pool), 0);
+	pt->folios[pt->nr++] = page_folio(page);
+}
+
 struct cap_param {
 	const char *description;
 	unsigned long cap;
@@ -557,6 +576,7 @@ static void pool_follows_its_model(struct kunit *test)
 static struct kunit_case pool_cases[] = {
 	KUNIT_CASE(pool_get_gives_a_fresh_page),
 	KUNIT_CASE(pool_get_gives_each_page_once),
+	KUNIT_CASE(pool_adopts_up_to_the_cap),
 	KUNIT_CASE_PARAM(pool_cap_is_exact, cap_gen_params),
 	KUNIT_CASE(pool_zeroes_what_it_recycles),
 	KUNIT_CASE(pool_clears_flags_of_what_it_recycles),

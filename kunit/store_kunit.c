@@ -23,7 +23,7 @@ static void store_starts_empty(struct kunit *test)
 static void store_grab_makes_a_page(struct kunit *test)
 {
 	struct store_test *st = test->priv;
-	struct folio *folio = mmapdemo_store_grab(&st->store, 5, NULL, false);
+	struct folio *folio = mmapdemo_store_grab(&st->store, 5, NULL, NULL, false);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
 	KUNIT_EXPECT_TRUE(test, folio_test_locked(folio));
@@ -101,7 +101,7 @@ static long grab_while_held(struct store_test *st, bool exclusive, pgoff_t pgoff
 		     exclusive);
 	/* Killed, if it may wait: or it would for ever. */
 	set_killed(wait);
-	ret = PTR_ERR(mmapdemo_store_grab(&st->store, pgoff, NULL, wait));
+	ret = PTR_ERR(mmapdemo_store_grab(&st->store, pgoff, NULL, NULL, wait));
 	set_killed(false);
 	holder_end(&holder);
 	return ret;
@@ -118,7 +118,7 @@ static void store_grab_waits_for_nothing_if_told_so(struct kunit *test)
 	folio = touch(st, 5, false);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
 	folio_lock(folio);
-	locked = PTR_ERR(mmapdemo_store_grab(&st->store, 5, NULL, false));
+	locked = PTR_ERR(mmapdemo_store_grab(&st->store, 5, NULL, NULL, false));
 	folio_unlock(folio);
 	KUNIT_EXPECT_EQ(test, locked, -EAGAIN);
 	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1);
@@ -140,7 +140,7 @@ static void store_grab_ends_when_killed(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
 	set_killed(true);
 	folio_lock(folio);
-	locked = PTR_ERR(mmapdemo_store_grab(&st->store, 5, NULL, true));
+	locked = PTR_ERR(mmapdemo_store_grab(&st->store, 5, NULL, NULL, true));
 	folio_unlock(folio);
 	set_killed(false);
 	KUNIT_EXPECT_EQ(test, locked, -EINTR);
@@ -232,7 +232,7 @@ struct model {
 static void model_write(struct store_test *st, struct model *model,
 			pgoff_t pgoff, u8 byte)
 {
-	struct folio *folio = mmapdemo_store_grab(&st->store, pgoff, NULL, true);
+	struct folio *folio = mmapdemo_store_grab(&st->store, pgoff, NULL, NULL, true);
 
 	if (IS_ERR(folio))
 		return;

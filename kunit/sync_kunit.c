@@ -85,7 +85,7 @@ static void sync_finds_what_is_not_writable(struct kunit *test)
 	mmapdemo_end_write(&st->store, folio, MMAPDEMO_WRITTEN);
 	KUNIT_EXPECT_EQ(test, sync(st, 0, 9), 1);
 
-	folio = mmapdemo_store_grab(&st->store, 4, NULL, true);
+	folio = mmapdemo_store_grab(&st->store, 4, NULL, NULL, true);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
 	mmapdemo_end_write(&st->store, folio, MMAPDEMO_MARKS);
 	KUNIT_EXPECT_TRUE(test, mmapdemo_clear_mark(&st->store, folio,

@@ -46,7 +46,7 @@ static void write_marks_nothing_without_a_log(struct kunit *test)
 /* Locks the page of a slot and clears one of its marks. */
 static bool clear_mark(struct store_test *st, pgoff_t pgoff, unsigned long mark)
 {
-	struct folio *folio = mmapdemo_store_grab(&st->store, pgoff, NULL, true);
+	struct folio *folio = mmapdemo_store_grab(&st->store, pgoff, NULL, NULL, true);
 	bool cleared = mmapdemo_clear_mark(&st->store, folio, mark);
 
 	folio_unlock(folio);
@@ -170,7 +170,7 @@ static void write_leaves_no_mark_on_a_page_that_goes(struct kunit *test)
 static void write_lets_nobody_evict_a_page(struct kunit *test)
 {
 	struct store_test *st = test->priv;
-	struct folio *folio = mmapdemo_store_grab(&st->store, 9, NULL, true);
+	struct folio *folio = mmapdemo_store_grab(&st->store, 9, NULL, NULL, true);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(folio));
 	KUNIT_EXPECT_FALSE(test, filemap_release_folio(folio, GFP_KERNEL));

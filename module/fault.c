@@ -95,7 +95,7 @@ vm_fault_t mmapdemo_fault(struct vm_fault *vmf)
 	 */
 	if (store->log && vmf->flags & FAULT_FLAG_WRITE && vma->vm_flags & VM_SHARED)
 		writer = vma->vm_file;
-	folio = mmapdemo_store_grab(store, vmf->pgoff, writer, false);
+	folio = mmapdemo_store_grab(store, vmf->pgoff, vma, writer, false);
 	if (unlikely(folio == ERR_PTR(-EAGAIN))) {
 		folio = mmapdemo_fault_wait(vmf, writer);
 		/* Not counted: it comes again. */

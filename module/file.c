@@ -172,7 +172,7 @@ static struct folio *write_hole(struct mmapdemo_store *store, loff_t pos,
 
 	if (fault_in_iov_iter_readable(from, len) == len)
 		return ERR_PTR(-EFAULT);
-	folio = mmapdemo_store_grab(store, pos >> PAGE_SHIFT, NULL, true);
+	folio = mmapdemo_store_grab(store, pos >> PAGE_SHIFT, NULL, NULL, true);
 	if (!IS_ERR(folio)) {
 		folio_unlock(folio);
 		folio_put(folio);

@@ -170,12 +170,7 @@ static unsigned long pool_reserve(struct mmapdemo_pool *pool, unsigned long nr)
 	return nr;
 }
 
-/*
- * Allocates up to a batch of pages. They cannot be migrated, as they are not on
- * the LRU, so they must not come from ZONE_MOVABLE or CMA, out of which a
- * long-term pin would try to migrate them: GFP_HIGHUSER, not
- * GFP_HIGHUSER_MOVABLE.
- */
+/* Allocates up to a batch of pages. Return: how many; -ENOSPC; -ENOMEM. */
 static long pool_grow(struct mmapdemo_pool *pool, struct list_head *list)
 {
 	struct page *pages[POOL_BATCH] = { };
@@ -185,7 +180,7 @@ static long pool_grow(struct mmapdemo_pool *pool, struct list_head *list)
 	if (!reserved)
 		return -ENOSPC;
 
-	nr = alloc_pages_bulk(GFP_HIGHUSER | __GFP_ZERO, reserved, pages);
+	nr = alloc_pages_bulk(MMAPDEMO_POOL_GFP, reserved, pages);
 	for (i = 0; i < nr; i++) {
 		struct folio *folio = page_folio(pages[i]);
 
@@ -438,6 +433,28 @@ unsigned long mmapdemo_pool_shrink(struct mmapdemo_pool *pool,
 	return nr;
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_shrink);
+
+/**
+ * mmapdemo_pool_adopt() - take a page that the caller has allocated
+ * @pool: the pool
+ * @folio: a page of %MMAPDEMO_POOL_GFP; the caller keeps its reference, and puts
+ *	   the page back like one of mmapdemo_pool_get()
+ *
+ * At the cap a spare page makes room for it.
+ *
+ * Context: process context.
+ * Return: 0; -ENOSPC: as for mmapdemo_pool_get(); the page is the caller's.
+ */
+int mmapdemo_pool_adopt(struct mmapdemo_pool *pool, struct folio *folio)
+{
+	if (!pool_reserve(pool, 1) &&
+	    !(mmapdemo_pool_shrink(pool, 1) && pool_reserve(pool, 1)))
+		return -ENOSPC;
+	folio->private = NULL;
+	mmapdemo_stat_inc(STAT_POOL_ALLOCATED);
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_adopt);
 
 static unsigned long pool_shrinker_count(struct shrinker *shrinker,
 					 struct shrink_control *sc)

@@ -6,11 +6,19 @@
 #define _MMAPDEMO_POOL_H
 
 #include <linux/atomic.h>
+#include <linux/gfp.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
 #include <linux/spinlock.h>
 
 struct shrinker;
+
+/*
+ * Pages of the pool cannot be migrated, as they are not on the LRU, so they must
+ * not come from ZONE_MOVABLE or CMA, out of which a long-term pin would try to
+ * migrate them: GFP_HIGHUSER, not GFP_HIGHUSER_MOVABLE.
+ */
+#define MMAPDEMO_POOL_GFP	(GFP_HIGHUSER | __GFP_ZERO)
 
 /**
  * struct mmapdemo_pool - a bounded supply of zeroed pages
@@ -44,6 +52,7 @@ struct mmapdemo_pool {
 int mmapdemo_pool_init(struct mmapdemo_pool *pool, unsigned long cap);
 long mmapdemo_pool_fini(struct mmapdemo_pool *pool);
 struct folio *mmapdemo_pool_get(struct mmapdemo_pool *pool);
+int mmapdemo_pool_adopt(struct mmapdemo_pool *pool, struct folio *folio);
 void mmapdemo_pool_put(struct mmapdemo_pool *pool, struct folio *folio);
 void mmapdemo_pool_take_back(struct mmapdemo_pool *pool);
 unsigned long mmapdemo_pool_count(struct mmapdemo_pool *pool);

@@ -17,6 +17,7 @@
 #include <linux/sched/signal.h>
 
 #include "compat.h"
+#include "policy.h"
 #include "pool.h"
 #include "store.h"
 #include "trace.h"
@@ -140,14 +141,17 @@ static int store_insert(struct mmapdemo_store *store, pgoff_t pgoff,
  * size cannot change.
  */
 static struct folio *store_create(struct mmapdemo_store *store, pgoff_t pgoff,
-				  bool written)
+				  struct vm_area_struct *vma, bool written)
 {
 	struct folio *folio;
 	int err;
 
 	if (pgoff >= mmapdemo_store_end(store))
 		return ERR_PTR(-ERANGE);
-	folio = mmapdemo_pool_get(store->pool);
+	if (unlikely(mmapdemo_policy_given(vma)))
+		folio = mmapdemo_policy_get(store->pool, vma, pgoff);
+	else
+		folio = mmapdemo_pool_get(store->pool);
 	if (IS_ERR(folio))
 		return folio;
 
@@ -177,7 +181,8 @@ static struct folio *store_create(struct mmapdemo_store *store, pgoff_t pgoff,
  * as the cap allows would now and then get a SIGBUS.
  */
 static struct folio *store_create_alone(struct mmapdemo_store *store,
-					pgoff_t pgoff, bool written, bool wait)
+					pgoff_t pgoff, struct vm_area_struct *vma,
+					bool written, bool wait)
 {
 	struct address_space *mapping = mmapdemo_store_mapping(store);
 	struct folio *folio;
@@ -192,14 +197,15 @@ static struct folio *store_create_alone(struct mmapdemo_store *store,
 	if (xa_load(&mapping->i_pages, pgoff))
 		folio = ERR_PTR(-EEXIST);
 	else
-		folio = store_create(store, pgoff, written);
+		folio = store_create(store, pgoff, vma, written);
 	up_write(&mapping->invalidate_lock);
 	return folio;
 }
 
 /* Return: as mmapdemo_store_grab(); -EEXIST: the slot is not a hole. */
 static struct folio *store_make(struct mmapdemo_store *store, pgoff_t pgoff,
-				struct file *writer, bool wait)
+				struct vm_area_struct *vma, struct file *writer,
+				bool wait)
 {
 	struct address_space *mapping = mmapdemo_store_mapping(store);
 	struct folio *folio;
@@ -213,10 +219,10 @@ static struct folio *store_make(struct mmapdemo_store *store, pgoff_t pgoff,
 			return ERR_PTR(-EINTR);
 	}
 	/* If it is written, ->page_mkwrite follows, with nothing left to do. */
-	folio = store_create(store, pgoff, writer);
+	folio = store_create(store, pgoff, vma, writer);
 	up_read(&mapping->invalidate_lock);
 	if (unlikely(folio == ERR_PTR(-ENOSPC)))
-		folio = store_create_alone(store, pgoff, writer, wait);
+		folio = store_create_alone(store, pgoff, vma, writer, wait);
 	return folio;
 }
 
@@ -224,6 +230,7 @@ static struct folio *store_make(struct mmapdemo_store *store, pgoff_t pgoff,
  * mmapdemo_store_grab() - find or make the page of a slot, and lock it
  * @store: the store
  * @pgoff: its slot
+ * @vma: the mapping that is accessed, whose memory policy holds; or NULL
  * @writer: the file, if a shared mapping of it is written and the store keeps a
  *	    dirty log: a page that is made has all marks then; or NULL
  * @wait: whether to wait for locks
@@ -240,6 +247,7 @@ static struct folio *store_make(struct mmapdemo_store *store, pgoff_t pgoff,
  * killed while it waited.
  */
 struct folio *mmapdemo_store_grab(struct mmapdemo_store *store, pgoff_t pgoff,
+				  struct vm_area_struct *vma,
 				  struct file *writer, bool wait)
 {
 	struct folio *folio;
@@ -248,7 +256,7 @@ struct folio *mmapdemo_store_grab(struct mmapdemo_store *store, pgoff_t pgoff,
 	do {
 		folio = store_get(store, pgoff);
 		if (!folio) {
-			folio = store_make(store, pgoff, writer, wait);
+			folio = store_make(store, pgoff, vma, writer, wait);
 			continue;
 		}
 		if (!folio_trylock(folio)) {

@@ -40,6 +40,7 @@ struct folio *mmapdemo_store_get(struct mmapdemo_store *store, pgoff_t pgoff);
 unsigned int mmapdemo_store_get_run(struct mmapdemo_store *store, pgoff_t pgoff,
 				    struct folio **folios, unsigned int max);
 struct folio *mmapdemo_store_grab(struct mmapdemo_store *store, pgoff_t pgoff,
+				  struct vm_area_struct *vma,
 				  struct file *writer, bool wait);
 loff_t mmapdemo_store_seek(struct mmapdemo_store *store, loff_t pos,
 			   int whence);

@@ -36,12 +36,15 @@ struct folio *mmapdemo_fault_wait(struct vm_fault *vmf, struct file *writer)
 	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
 		return ERR_PTR(-EAGAIN);
 	if (!fault_flag_allow_retry_first(vmf->flags))
-		return mmapdemo_store_grab(store, pgoff, writer, true);
+		return mmapdemo_store_grab(store, pgoff, vmf->vma, writer, true);
 
-	/* Without the lock the VMA may go, and with it the last open file. */
+	/*
+	 * Without the lock the VMA may go, and with it the last open file. A page
+	 * that is made then lies where the task's policy wants it.
+	 */
 	file = get_file(vmf->vma->vm_file);
 	release_fault_lock(vmf);
-	folio = mmapdemo_store_grab(store, pgoff, writer, true);
+	folio = mmapdemo_store_grab(store, pgoff, NULL, writer, true);
 	/* An error comes again, when the core tries again. */
 	if (!IS_ERR(folio)) {
 		folio_unlock(folio);
