@@ -23,6 +23,7 @@
 #include <linux/swap.h>
 
 #include "compat.h"
+#include "meminfo.h"
 #include "pool.h"
 #include "stats.h"
 
@@ -78,6 +79,7 @@ static struct folio *cache_take(struct mmapdemo_cache *cache)
 static void pool_splice(struct mmapdemo_pool *pool, struct list_head *list,
 			unsigned long nr)
 {
+	mmapdemo_meminfo_add(list, -1, 1);
 	spin_lock(&pool->lock);
 	list_splice_init(list, &pool->free);
 	WRITE_ONCE(pool->nr_free, pool->nr_free + nr);
@@ -109,6 +111,7 @@ static unsigned long pool_unsplice(struct mmapdemo_pool *pool,
 	spin_lock(&pool->lock);
 	nr = pool_unsplice_locked(pool, list, max);
 	spin_unlock(&pool->lock);
+	mmapdemo_meminfo_add(list, 1, -1);
 	return nr;
 }
 
@@ -187,6 +190,7 @@ static long pool_grow(struct mmapdemo_pool *pool, struct list_head *list)
 		folio->private = NULL;
 		list_add_tail(&folio->lru, list);
 	}
+	mmapdemo_meminfo_add(list, 1, 0);
 	atomic_long_sub(reserved - nr, &pool->nr_held);
 	mmapdemo_stat_add(STAT_POOL_ALLOCATED, nr);
 	return nr ?: -ENOMEM;
@@ -202,6 +206,7 @@ static void pool_release(struct folio *folio)
 
 static void pool_forget(struct mmapdemo_pool *pool, struct folio *folio)
 {
+	mmapdemo_meminfo_add_one(folio, -1, 0);
 	atomic_long_dec(&pool->nr_held);
 	atomic_long_inc(&pool->nr_forgotten);
 	pool_release(folio);
@@ -255,6 +260,7 @@ void mmapdemo_pool_take_back(struct mmapdemo_pool *pool)
 {
 	unsigned long back = 0, unfit = 0;
 	struct folio *folio, *next;
+	LIST_HEAD(returned);
 	LIST_HEAD(forget);
 
 	if (!READ_ONCE(pool->nr_lent))
@@ -265,10 +271,12 @@ void mmapdemo_pool_take_back(struct mmapdemo_pool *pool)
 			list_move(&folio->lru, &forget);
 			unfit++;
 		} else if (pool_reclaim(folio)) {
-			list_move(&folio->lru, &pool->free);
+			list_move(&folio->lru, &returned);
 			back++;
 		}
 	}
+	mmapdemo_meminfo_add(&returned, -1, 1);
+	list_splice(&returned, &pool->free);
 	WRITE_ONCE(pool->nr_lent, pool->nr_lent - back - unfit);
 	WRITE_ONCE(pool->nr_free, pool->nr_free + back);
 	spin_unlock(&pool->lock);
@@ -428,6 +436,7 @@ unsigned long mmapdemo_pool_shrink(struct mmapdemo_pool *pool,
 	nr = pool_unsplice_locked(pool, &pages, nr_pages);
 	atomic_long_sub(nr, &pool->nr_held);
 	spin_unlock(&pool->lock);
+	mmapdemo_meminfo_add(&pages, 0, -1);
 	while (!list_empty(&pages))
 		pool_release(list_take(&pages));
 	return nr;
@@ -451,6 +460,7 @@ int mmapdemo_pool_adopt(struct mmapdemo_pool *pool, struct folio *folio)
 	    !(mmapdemo_pool_shrink(pool, 1) && pool_reserve(pool, 1)))
 		return -ENOSPC;
 	folio->private = NULL;
+	mmapdemo_meminfo_add_one(folio, 1, 0);
 	mmapdemo_stat_inc(STAT_POOL_ALLOCATED);
 	return 0;
 }

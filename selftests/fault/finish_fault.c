@@ -169,11 +169,6 @@ static long system_pages(const char *name)
 	return read_figure("/proc/vmstat", name);
 }
 
-static long status_kib(const char *name)
-{
-	return read_figure("/proc/self/status", name);
-}
-
 /* What is mapped, in KiB: in figures that may be some tens of pages behind. */
 struct rss {
 	long file, shmem, anon, system, vma;

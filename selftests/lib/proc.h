@@ -84,6 +84,12 @@ static inline long smaps_kib(const void *p, const char *key)
 	return smaps_line(p, key, text, sizeof(text)) ? atol(text) : -1;
 }
 
+/* A figure of this process, in KiB. */
+static inline long status_kib(const char *name)
+{
+	return read_figure("/proc/self/status", name);
+}
+
 /* Whether its VmFlags have @flag, two letters as in proc(5). */
 static inline bool vma_has_flag(const void *p, const char *flag)
 {

@@ -21,11 +21,6 @@
 
 DEVICE_FIXTURE(mmap_region)
 
-static long status_kib(const char *name)
-{
-	return read_figure("/proc/self/status", name);
-}
-
 static long kib(size_t nr_pages)
 {
 	return nr_pages * page_size / 1024;
