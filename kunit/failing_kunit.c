@@ -65,7 +65,7 @@ struct failing_param {
 
 static int run_pool_init(struct failing_test *ft)
 {
-	return mmapdemo_pool_init(&ft->other_pool, VMA_SLOTS);
+	return mmapdemo_pool_init(&ft->other_pool, VMA_SLOTS, &test_stats);
 }
 
 static void undo_pool_init(struct failing_test *ft)
@@ -75,7 +75,7 @@ static void undo_pool_init(struct failing_test *ft)
 
 static int run_store_init(struct failing_test *ft)
 {
-	return mmapdemo_store_init(&ft->other_store, &ft->vt.dev.pool,
+	return mmapdemo_store_init(&ft->other_store, &ft->vt.dev.pool, 0,
 				   VMA_SLOTS * PAGE_SIZE, true);
 }
 

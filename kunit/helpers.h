@@ -15,6 +15,9 @@
 #include "../module/sync.h"
 #include "../module/write.h"
 
+/* The counters of what a suite makes. */
+static DEFINE_PER_CPU(struct mmapdemo_stats, test_stats);
+
 /* Fills a page with @byte. */
 static inline void folio_fill(struct folio *folio, u8 byte)
 {

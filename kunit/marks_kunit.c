@@ -38,10 +38,10 @@ static void harvest_all(struct kunit *test)
 static unsigned long mkwrites(struct kunit *test, unsigned long addr,
 			      unsigned long page, u8 byte)
 {
-	unsigned long before = mmapdemo_stat_read(STAT_MKWRITE);
+	unsigned long before = mmapdemo_stat_read(&test_stats, STAT_MKWRITE);
 
 	KUNIT_EXPECT_EQ(test, poke(addr, page, byte), 0);
-	return mmapdemo_stat_read(STAT_MKWRITE) - before;
+	return mmapdemo_stat_read(&test_stats, STAT_MKWRITE) - before;
 }
 
 static void marks_are_not_set_by_a_read(struct kunit *test)

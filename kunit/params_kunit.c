@@ -67,11 +67,11 @@ static void params_parse_size(struct kunit *test)
 
 static void params_refuse_another_fault_mode(struct kunit *test)
 {
-	enum mmapdemo_fault_mode old = mmapdemo_param_fault_mode();
+	enum mmapdemo_fault_mode old = mmapdemo_param_fault_mode(0);
 
 	KUNIT_EXPECT_EQ(test, mmapdemo_fault_mode_set("map"), -EINVAL);
 	KUNIT_EXPECT_EQ(test, mmapdemo_fault_mode_set(""), -EINVAL);
-	KUNIT_EXPECT_EQ(test, mmapdemo_param_fault_mode(), old);
+	KUNIT_EXPECT_EQ(test, mmapdemo_param_fault_mode(0), old);
 }
 
 static struct kunit_case params_cases[] = {

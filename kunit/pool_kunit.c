@@ -51,7 +51,7 @@ static int pool_test_init(struct kunit *test)
 
 	if (!pt)
 		return -ENOMEM;
-	err = mmapdemo_pool_init(&pt->pool, NR_PAGES);
+	err = mmapdemo_pool_init(&pt->pool, NR_PAGES, &test_stats);
 	if (!err)
 		test->priv = pt;
 	return err;
@@ -307,7 +307,7 @@ static void pool_fini_leaves_lent_pages_to_their_holders(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, folio_is_filled(lent, 0x5a));
 	folio_put(lent);
 	/* For pool_test_exit(). */
-	KUNIT_ASSERT_EQ(test, mmapdemo_pool_init(&pt->pool, NR_PAGES), 0);
+	KUNIT_ASSERT_EQ(test, mmapdemo_pool_init(&pt->pool, NR_PAGES, &test_stats), 0);
 }
 
 static void pool_skips_a_spare_page_that_is_poisoned(struct kunit *test)

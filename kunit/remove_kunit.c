@@ -376,7 +376,7 @@ static void fini_removes_all_even_if_killed(struct kunit *test)
 	pgoff_t pgoff;
 
 	KUNIT_ASSERT_NOT_NULL(test, other);
-	KUNIT_ASSERT_EQ(test, 0, mmapdemo_store_init(other, &st->pool,
+	KUNIT_ASSERT_EQ(test, 0, mmapdemo_store_init(other, &st->pool, 0,
 						     NR_MANY * PAGE_SIZE, true));
 	st->pool.cap = NR_MANY;
 	for (pgoff = 0; pgoff < NR_MANY; pgoff++)

@@ -21,10 +21,10 @@ static inline int store_test_init(struct kunit *test)
 
 	if (!st)
 		return -ENOMEM;
-	err = mmapdemo_pool_init(&st->pool, NR_SLOTS);
+	err = mmapdemo_pool_init(&st->pool, NR_SLOTS, &test_stats);
 	if (err)
 		return err;
-	err = mmapdemo_store_init(&st->store, &st->pool,
+	err = mmapdemo_store_init(&st->store, &st->pool, 0,
 				  NR_SLOTS * PAGE_SIZE, true);
 	if (err) {
 		mmapdemo_pool_fini(&st->pool);

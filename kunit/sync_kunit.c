@@ -7,10 +7,10 @@
 /* Return: how many pages a sync has cleaned; a negative errno if it failed. */
 static long sync(struct store_test *st, pgoff_t start, pgoff_t last)
 {
-	unsigned long before = mmapdemo_stat_read(STAT_CLEANED);
+	unsigned long before = mmapdemo_stat_read(&test_stats, STAT_CLEANED);
 
 	return mmapdemo_sync(&st->store, start, last) ?:
-	       (long)(mmapdemo_stat_read(STAT_CLEANED) - before);
+	       (long)(mmapdemo_stat_read(&test_stats, STAT_CLEANED) - before);
 }
 
 struct sync_param {

@@ -47,12 +47,12 @@ static inline void count_from_now(struct vma_test *vt)
 	int i;
 
 	for (i = 0; i < MMAPDEMO_NR_STATS; i++)
-		vt->counted[i] = mmapdemo_stat_read(i);
+		vt->counted[i] = mmapdemo_stat_read(&test_stats, i);
 }
 
 static inline unsigned long counted(struct vma_test *vt, enum mmapdemo_stat stat)
 {
-	return mmapdemo_stat_read(stat) - vt->counted[stat];
+	return mmapdemo_stat_read(&test_stats, stat) - vt->counted[stat];
 }
 
 static inline struct file *vma_test_open(struct vma_test *vt, int flags)
@@ -74,10 +74,10 @@ static inline int vma_test_create(struct kunit *test, size_t size)
 
 	if (!vt)
 		return -ENOMEM;
-	err = mmapdemo_pool_init(&vt->dev.pool, VMA_SLOTS);
+	err = mmapdemo_pool_init(&vt->dev.pool, VMA_SLOTS, &test_stats);
 	if (err)
 		return err;
-	err = mmapdemo_store_init(&vt->dev.store, &vt->dev.pool,
+	err = mmapdemo_store_init(&vt->dev.store, &vt->dev.pool, 0,
 				  VMA_SLOTS * PAGE_SIZE, true);
 	if (err)
 		goto err_pool;
@@ -150,7 +150,7 @@ static inline void need_mmap(struct kunit *test)
 /* Sets the parameter, which ->mmap reads. Return: the old value. */
 static inline const char *fault_mode_swap(const char *mode)
 {
-	bool insert = mmapdemo_param_fault_mode() == MMAPDEMO_FAULT_INSERT;
+	bool insert = mmapdemo_param_fault_mode(0) == MMAPDEMO_FAULT_INSERT;
 
 	mmapdemo_fault_mode_set(mode);
 	return insert ? "insert" : "map_pages";

@@ -254,7 +254,7 @@ static bool walk_takes_logged(struct kunit *test, unsigned long *marks)
 static bool walk_syncs_unsynced(struct kunit *test, unsigned long *marks)
 {
 	struct store_test *st = test->priv;
-	unsigned long before = mmapdemo_stat_read(STAT_CLEANED), expected = 0;
+	unsigned long before = mmapdemo_stat_read(&test_stats, STAT_CLEANED), expected = 0;
 	unsigned int i;
 
 	mmapdemo_sync(&st->store, 0, ULONG_MAX);
@@ -263,7 +263,7 @@ static bool walk_syncs_unsynced(struct kunit *test, unsigned long *marks)
 		if (marks[i] & MMAPDEMO_UNSYNCED)
 			marks[i] &= MMAPDEMO_LOGGED;
 	}
-	return mmapdemo_stat_read(STAT_CLEANED) - before == expected;
+	return mmapdemo_stat_read(&test_stats, STAT_CLEANED) - before == expected;
 }
 
 /* Does a random step on the store and its model, the marks of the far slots. */

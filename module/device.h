@@ -9,7 +9,7 @@
  *
  * The objects and their owners:
  *
- *   struct mmapdemo_device      one; lives as long as the module
+ *   struct mmapdemo_device      one for each node; lives as long as the module
  *    |-- struct mmapdemo_store  pgoff -> page; owns an inode of its own, whose
  *    |    `-- struct inode      address_space holds the pages (->i_pages) and
  *    |                          knows every VMA that maps them (->i_mmap)
@@ -58,6 +58,7 @@
 #ifndef _MMAPDEMO_DEVICE_H
 #define _MMAPDEMO_DEVICE_H
 
+#include <linux/device.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 
@@ -67,24 +68,41 @@
 #define MMAPDEMO_VERSION	"0.1.0"
 
 struct dentry;
+struct mmapdemo_stats;
 
 /**
- * struct mmapdemo_device - the state of /dev/mmapdemo
+ * struct mmapdemo_device - the state of /dev/mmapdemo, or /dev/mmapdemo1, ...
  * @misc: its registration
+ * @name: of its node
  * @pool: its pages
  * @store: its contents
+ * @stats: its counters
  * @debugfs: directory of its statistics
+ *
+ * Devices share nothing but code.
  */
 struct mmapdemo_device {
 	struct miscdevice misc;
+	char name[24];
 	struct mmapdemo_pool pool;
 	struct mmapdemo_store store;
+	struct mmapdemo_stats __percpu *stats;
 	struct dentry *debugfs;
 };
+
+int mmapdemo_device_create(struct mmapdemo_device *dev, unsigned int number);
+long mmapdemo_device_destroy(struct mmapdemo_device *dev, unsigned long *allocated);
 
 static inline struct mmapdemo_device *mmapdemo_device(const struct file *file)
 {
 	return file->private_data;
+}
+
+/* The number of the device that is @misc in sysfs. */
+static inline unsigned int mmapdemo_misc_number(struct device *misc)
+{
+	return container_of((struct miscdevice *)dev_get_drvdata(misc),
+			    struct mmapdemo_device, misc)->store.device;
 }
 
 #endif /* _MMAPDEMO_DEVICE_H */

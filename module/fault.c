@@ -23,19 +23,20 @@
  * To name each counter takes fewer instructions than to compute it, as the
  * tracepoint does.
  */
-static void fault_count(const struct vm_fault *vmf)
+static void fault_count(const struct vm_fault *vmf,
+			struct mmapdemo_stats __percpu *stats)
 {
 	if (!(vmf->flags & FAULT_FLAG_WRITE))
-		mmapdemo_stat_inc(STAT_FAULT_READ);
+		mmapdemo_stat_inc(stats, STAT_FAULT_READ);
 	else if (vmf->vma->vm_flags & VM_SHARED)
-		mmapdemo_stat_inc(STAT_FAULT_WRITE);
+		mmapdemo_stat_inc(stats, STAT_FAULT_WRITE);
 	else
-		mmapdemo_stat_inc(STAT_FAULT_COW);
+		mmapdemo_stat_inc(stats, STAT_FAULT_COW);
 }
 
 static vm_fault_t fault_sigbus(const struct vm_fault *vmf, enum mmapdemo_stat reason)
 {
-	mmapdemo_stat_inc(reason);
+	mmapdemo_stat_inc(mmapdemo_vma_store(vmf->vma)->stats, reason);
 	trace_mmapdemo_sigbus(vmf, reason);
 	return reason == STAT_SIGBUS_POISON ? VM_FAULT_HWPOISON : VM_FAULT_SIGBUS;
 }
@@ -113,7 +114,7 @@ vm_fault_t mmapdemo_fault(struct vm_fault *vmf)
 		vmf->page = folio_page(folio, 0);
 		ret = VM_FAULT_LOCKED;
 	}
-	fault_count(vmf);
+	fault_count(vmf, store->stats);
 	trace_mmapdemo_fault(vmf, ret);
 	return ret;
 }
@@ -184,7 +185,7 @@ vm_fault_t mmapdemo_map_pages(struct vm_fault *vmf, pgoff_t start, pgoff_t end)
 	ret = filemap_map_pages(vmf, start, end);
 	trace_mmapdemo_map_pages(vmf, start, end, ret);
 	if (ret & VM_FAULT_NOPAGE)
-		mmapdemo_stat_inc(STAT_MAP_PAGES);
+		mmapdemo_stat_inc(mmapdemo_vma_store(vmf->vma)->stats, STAT_MAP_PAGES);
 	return ret;
 }
 
@@ -213,7 +214,7 @@ vm_fault_t mmapdemo_page_mkwrite(struct vm_fault *vmf)
 	vm_fault_t ret = VM_FAULT_LOCKED;
 	int err;
 
-	mmapdemo_stat_inc(STAT_MKWRITE);
+	mmapdemo_stat_inc(store->stats, STAT_MKWRITE);
 	/*
 	 * A driver with this handler must update the time itself: once for all
 	 * writes to a page between two syncs, as a filesystem does.

@@ -19,6 +19,7 @@
 #include <linux/pseudo_fs.h>
 
 #include "compat.h"
+#include "pool.h"
 #include "store.h"
 #include "write.h"
 
@@ -55,6 +56,7 @@ static struct file_system_type store_fs_type = {
  * mmapdemo_store_init() - make an empty store
  * @store: uninitialised memory, owned by the caller
  * @pool: supplies its pages; outlives the store
+ * @device: number of the device
  * @size: size of the device in bytes, a multiple of the page size
  * @log: whether it keeps a dirty log
  *
@@ -62,7 +64,8 @@ static struct file_system_type store_fs_type = {
  * Return: 0, or -ENOMEM.
  */
 int mmapdemo_store_init(struct mmapdemo_store *store,
-			struct mmapdemo_pool *pool, loff_t size, bool log)
+			struct mmapdemo_pool *pool, unsigned int device,
+			loff_t size, bool log)
 {
 	struct inode *inode = alloc_anon_inode(store_mnt->mnt_sb);
 
@@ -73,7 +76,9 @@ int mmapdemo_store_init(struct mmapdemo_store *store,
 	i_size_write(inode, size);
 
 	store->pool = pool;
+	store->stats = pool->stats;
 	store->inode = inode;
+	store->device = device;
 	store->log = log;
 	store->nr_dirty = 0;
 	store->trimmed = true;

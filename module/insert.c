@@ -64,7 +64,7 @@ static long insert_window(struct vm_area_struct *vma, pgoff_t start, pgoff_t end
 					      pages, &left);
 		if (err && err != -EBUSY)
 			return err;
-		mmapdemo_stat_add(STAT_INSERTED, nr - left);
+		mmapdemo_stat_add(store->stats, STAT_INSERTED, nr - left);
 		inserted += nr - left;
 		/* Step over a hole or an existing PTE. */
 		start += nr - left + (left || nr < max);
@@ -91,15 +91,16 @@ static long insert_window(struct vm_area_struct *vma, pgoff_t start, pgoff_t end
 vm_fault_t mmapdemo_fault_insert(struct vm_fault *vmf)
 {
 	vm_fault_t ret = mmapdemo_fault(vmf);
-	pgoff_t window = mmapdemo_param_fault_around() >> PAGE_SHIFT;
 	struct vm_area_struct *vma = vmf->vma;
+	struct mmapdemo_store *store = mmapdemo_vma_store(vma);
+	pgoff_t window = mmapdemo_param_fault_around(store->device) >> PAGE_SHIFT;
 	struct address_space *mapping;
 	pgoff_t start, end;
 	long inserted;
 
 	if (vmf->flags & FAULT_FLAG_WRITE || !(ret & VM_FAULT_LOCKED))
 		return ret;
-	mapping = mmapdemo_store_mapping(mmapdemo_vma_store(vma));
+	mapping = mmapdemo_store_mapping(store);
 	if (!filemap_invalidate_trylock_shared(mapping))
 		return ret;
 	unlock_page(vmf->page);
@@ -107,7 +108,7 @@ vm_fault_t mmapdemo_fault_insert(struct vm_fault *vmf)
 	vmf->page = NULL;
 
 	start = round_down(vmf->pgoff, window);
-	end = min3(start + window, mmapdemo_store_end(mmapdemo_vma_store(vma)),
+	end = min3(start + window, mmapdemo_store_end(store),
 		   vma->vm_pgoff + vma_pages(vma));
 	start = max(start, vma->vm_pgoff);
 	inserted = insert_window(vma, start, end);

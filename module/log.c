@@ -49,7 +49,7 @@ static int harvest_take(struct mmapdemo_store *store, struct folio *folio)
 	taken = mmapdemo_clear_mark(store, folio, MMAPDEMO_LOGGED);
 	folio_unlock(folio);
 	if (taken)
-		mmapdemo_stat_inc(STAT_CLEARED);
+		mmapdemo_stat_inc(store->stats, STAT_CLEARED);
 	return taken;
 }
 

@@ -1,76 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The device: set up when the module is loaded, and torn down, in reverse
- * order, when it is unloaded.
+ * The module: makes the devices when it is loaded, and destroys them when it is
+ * unloaded.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/miscdevice.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 
 #include "device.h"
-#include "file.h"
 #include "params.h"
-#include "stats.h"
 
-static struct mmapdemo_device mmapdemo = {
-	.misc = {
-		.minor	= MISC_DYNAMIC_MINOR,
-		.name	= "mmapdemo",
-		.mode	= 0600,
-	},
-};
+static struct mmapdemo_device *devices;
+static unsigned int nr_devices;
+
+/* In reverse order. Return: how many pages are missing. */
+static long destroy_devices(unsigned long *allocated)
+{
+	long missing = 0;
+
+	while (nr_devices)
+		missing += mmapdemo_device_destroy(&devices[--nr_devices], allocated);
+	kvfree(devices);
+	return missing;
+}
 
 static int __init mmapdemo_init(void)
 {
-	u64 size = mmapdemo_param_size();
-	u64 pool_size = mmapdemo_param_pool_size();
+	int nr = mmapdemo_params_init();
+	unsigned long allocated = 0;
 	int err;
 
+	if (nr < 0)
+		return nr;
 	err = mmapdemo_store_module_init();
 	if (err)
 		return err;
-	err = mmapdemo_pool_init(&mmapdemo.pool, pool_size >> PAGE_SHIFT);
-	if (err)
-		goto err_store_module;
-	err = mmapdemo_store_init(&mmapdemo.store, &mmapdemo.pool, size,
-				  mmapdemo_param_dirty_log());
-	if (err)
-		goto err_pool;
-	mmapdemo_stats_create(&mmapdemo);
-	mmapdemo.misc.fops = mmapdemo_fops_with(mmapdemo_param_mmap_hook());
-
-	/* Last: from here on anybody may open it. */
-	err = misc_register(&mmapdemo.misc);
-	if (err)
-		goto err_stats;
-	pr_info("loaded: /dev/mmapdemo, size %llu, pool_size %llu bytes\n",
-		size, pool_size);
-	return 0;
-
-err_stats:
-	mmapdemo_stats_destroy(&mmapdemo);
-	mmapdemo_store_fini(&mmapdemo.store);
-err_pool:
-	mmapdemo_pool_fini(&mmapdemo.pool);
-err_store_module:
-	mmapdemo_store_module_exit();
+	devices = kvcalloc(nr, sizeof(*devices), GFP_KERNEL);
+	if (!devices)
+		err = -ENOMEM;
+	while (!err && nr_devices < nr) {
+		err = mmapdemo_device_create(&devices[nr_devices], nr_devices);
+		nr_devices += !err;
+	}
+	if (err) {
+		destroy_devices(&allocated);
+		mmapdemo_store_module_exit();
+	}
 	return err;
 }
 
-/*
- * No file is open now: each holds a reference to the module, and so does each
- * VMA through its file. Pages may still be pinned, or sit in a pipe: they are
- * left to whoever holds them, and need nothing of ours any more.
- */
 static void __exit mmapdemo_exit(void)
 {
-	misc_deregister(&mmapdemo.misc);
-	mmapdemo_stats_destroy(&mmapdemo);
-	mmapdemo_store_fini(&mmapdemo.store);
-	if (!mmapdemo_pool_fini(&mmapdemo.pool))
+	unsigned long allocated = 0;
+
+	if (!destroy_devices(&allocated))
 		pr_info("unloaded: %lu pages were allocated, all are back\n",
-			mmapdemo_stat_read(STAT_POOL_ALLOCATED));
+			allocated);
 	mmapdemo_store_module_exit();
 }
 

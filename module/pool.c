@@ -192,15 +192,15 @@ static long pool_grow(struct mmapdemo_pool *pool, struct list_head *list)
 	}
 	mmapdemo_meminfo_add(list, 1, 0);
 	atomic_long_sub(reserved - nr, &pool->nr_held);
-	mmapdemo_stat_add(STAT_POOL_ALLOCATED, nr);
+	mmapdemo_stat_add(pool->stats, STAT_POOL_ALLOCATED, nr);
 	return nr ?: -ENOMEM;
 }
 
 /* Drops our reference: frees the page, or leaves it to its other holders. */
-static void pool_release(struct folio *folio)
+static void pool_release(struct mmapdemo_pool *pool, struct folio *folio)
 {
 	folio->private = NULL;
-	mmapdemo_stat_inc(STAT_POOL_FREED);
+	mmapdemo_stat_inc(pool->stats, STAT_POOL_FREED);
 	folio_put(folio);
 }
 
@@ -209,7 +209,7 @@ static void pool_forget(struct mmapdemo_pool *pool, struct folio *folio)
 	mmapdemo_meminfo_add_one(folio, -1, 0);
 	atomic_long_dec(&pool->nr_held);
 	atomic_long_inc(&pool->nr_forgotten);
-	pool_release(folio);
+	pool_release(pool, folio);
 }
 
 /*
@@ -351,7 +351,7 @@ struct folio *mmapdemo_pool_get(struct mmapdemo_pool *pool)
 		/* Or the old bytes might still be executed (arm64). */
 		flush_dcache_folio(folio);
 		folio->private = NULL;
-		mmapdemo_stat_inc(STAT_POOL_RECYCLED);
+		mmapdemo_stat_inc(pool->stats, STAT_POOL_RECYCLED);
 	}
 	return folio;
 }
@@ -438,7 +438,7 @@ unsigned long mmapdemo_pool_shrink(struct mmapdemo_pool *pool,
 	spin_unlock(&pool->lock);
 	mmapdemo_meminfo_add(&pages, 0, -1);
 	while (!list_empty(&pages))
-		pool_release(list_take(&pages));
+		pool_release(pool, list_take(&pages));
 	return nr;
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_shrink);
@@ -461,7 +461,7 @@ int mmapdemo_pool_adopt(struct mmapdemo_pool *pool, struct folio *folio)
 		return -ENOSPC;
 	folio->private = NULL;
 	mmapdemo_meminfo_add_one(folio, 1, 0);
-	mmapdemo_stat_inc(STAT_POOL_ALLOCATED);
+	mmapdemo_stat_inc(pool->stats, STAT_POOL_ALLOCATED);
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_adopt);
@@ -505,15 +505,18 @@ static int pool_shrinker_create(struct mmapdemo_pool *pool)
  * mmapdemo_pool_init() - make an empty pool
  * @pool: uninitialised memory, owned by the caller
  * @cap: the most pages that the pool may hold
+ * @stats: where to count
  *
  * Context: process context, may sleep.
  * Return: 0, or -ENOMEM.
  */
-int mmapdemo_pool_init(struct mmapdemo_pool *pool, unsigned long cap)
+int mmapdemo_pool_init(struct mmapdemo_pool *pool, unsigned long cap,
+		       struct mmapdemo_stats __percpu *stats)
 {
 	int cpu;
 
 	pool->cap = cap;
+	pool->stats = stats;
 	atomic_long_set(&pool->nr_held, 0);
 	atomic_long_set(&pool->nr_forgotten, 0);
 	spin_lock_init(&pool->lock);

@@ -11,6 +11,7 @@
 #include <linux/mm_types.h>
 #include <linux/spinlock.h>
 
+struct mmapdemo_stats;
 struct shrinker;
 
 /*
@@ -34,6 +35,7 @@ struct shrinker;
  * @nr_lent: length of @lent; written like @nr_free
  * @caches: per-CPU lists in front of @free
  * @shrinker: frees spare pages under memory pressure
+ * @stats: where it counts; the device's
  */
 struct mmapdemo_pool {
 	unsigned long cap;
@@ -47,9 +49,11 @@ struct mmapdemo_pool {
 	unsigned long nr_lent;
 	struct mmapdemo_cache __percpu *caches;
 	struct shrinker *shrinker;
+	struct mmapdemo_stats __percpu *stats;
 };
 
-int mmapdemo_pool_init(struct mmapdemo_pool *pool, unsigned long cap);
+int mmapdemo_pool_init(struct mmapdemo_pool *pool, unsigned long cap,
+		       struct mmapdemo_stats __percpu *stats);
 long mmapdemo_pool_fini(struct mmapdemo_pool *pool);
 struct folio *mmapdemo_pool_get(struct mmapdemo_pool *pool);
 int mmapdemo_pool_adopt(struct mmapdemo_pool *pool, struct folio *folio);

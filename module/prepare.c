@@ -32,8 +32,10 @@ static int mmapdemo_vma_mapped(unsigned long start, unsigned long end,
 			       pgoff_t pgoff, const struct file *file,
 			       void **private_data)
 {
-	mmapdemo_stat_inc(STAT_MMAP);
-	trace_mmapdemo_mmap(start, end, pgoff);
+	const struct mmapdemo_store *store = &mmapdemo_device(file)->store;
+
+	mmapdemo_stat_inc(store->stats, STAT_MMAP);
+	trace_mmapdemo_mmap(store, start, end, pgoff);
 	return 0;
 }
 
@@ -68,13 +70,13 @@ static const struct vm_operations_struct mmapdemo_vm_ops_prepare_insert[] = {
  */
 int mmapdemo_mmap_prepare(struct vm_area_desc *desc)
 {
-	bool log = mmapdemo_device(desc->file)->store.log;
+	const struct mmapdemo_store *store = &mmapdemo_device(desc->file)->store;
 
-	if (mmapdemo_param_fault_mode() == MMAPDEMO_FAULT_INSERT) {
+	if (mmapdemo_param_fault_mode(store->device) == MMAPDEMO_FAULT_INSERT) {
 		vma_desc_set_flags(desc, VMA_MIXEDMAP_BIT);
-		desc->vm_ops = &mmapdemo_vm_ops_prepare_insert[log];
+		desc->vm_ops = &mmapdemo_vm_ops_prepare_insert[store->log];
 	} else {
-		desc->vm_ops = &mmapdemo_vm_ops_prepare[log];
+		desc->vm_ops = &mmapdemo_vm_ops_prepare[store->log];
 	}
 	return 0;
 }

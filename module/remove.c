@@ -120,7 +120,7 @@ static int remove_range(struct mmapdemo_store *store, pgoff_t start, pgoff_t end
 		if (!err && start < end && fatal_signal_pending(current))
 			err = -EINTR;
 	}
-	mmapdemo_stat_add(STAT_DISCARDED, *removed - before);
+	mmapdemo_stat_add(store->stats, STAT_DISCARDED, *removed - before);
 	return err;
 }
 
@@ -145,7 +145,7 @@ int mmapdemo_store_discard(struct mmapdemo_store *store, pgoff_t start,
 	int err = remove_range(store, start, end, &removed);
 
 	if (start < end)
-		trace_mmapdemo_discard(start, end, removed);
+		trace_mmapdemo_discard(store, start, end, removed);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_discard);
@@ -230,7 +230,7 @@ int mmapdemo_store_resize(struct mmapdemo_store *store, loff_t size)
 		if (err)
 			schedule_work(&store->trim);
 	}
-	trace_mmapdemo_resize(old_size, size, removed);
+	trace_mmapdemo_resize(store, old_size, size, removed);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_store_resize);

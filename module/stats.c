@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Counters, and the debugfs files that show them. A counter only grows, is kept
- * per CPU and summed when read: counting costs one instruction, and a reader
+ * per CPU and summed when read: counting costs two instructions, and a reader
  * gets a value that was right at some moment.
  */
 #include <linux/debugfs.h>
@@ -12,8 +12,6 @@
 #include "device.h"
 #include "stats.h"
 #include "write.h"
-
-DEFINE_PER_CPU(struct mmapdemo_stats, mmapdemo_stats);
 
 static const char * const stat_names[] = {
 	[STAT_MMAP]		= "mmap",
@@ -41,30 +39,33 @@ static_assert(ARRAY_SIZE(stat_names) == MMAPDEMO_NR_STATS);
 
 /**
  * mmapdemo_stat_read() - sum one counter over all CPUs
+ * @stats: the counters of a device
  * @stat: the counter
  *
  * Context: any. May miss what other CPUs count meanwhile.
  * Return: the sum, modulo ULONG_MAX + 1.
  */
-unsigned long mmapdemo_stat_read(enum mmapdemo_stat stat)
+unsigned long mmapdemo_stat_read(struct mmapdemo_stats __percpu *stats,
+				 enum mmapdemo_stat stat)
 {
 	unsigned long sum = 0;
 	int cpu;
 
 	/* Possible, not online: CPUs that are offline now have counted, too. */
 	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu(mmapdemo_stats, cpu).count[stat]);
+		sum += READ_ONCE(per_cpu_ptr(stats, cpu)->count[stat]);
 	return sum;
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_stat_read);
 
 static int stats_show(struct seq_file *m, void *unused)
 {
+	struct mmapdemo_device *dev = m->private;
 	int i;
 
 	for (i = 0; i < MMAPDEMO_NR_STATS; i++)
 		seq_printf(m, "%s %lu\n", stat_names[i],
-			   mmapdemo_stat_read(i));
+			   mmapdemo_stat_read(dev->stats, i));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(stats);
@@ -104,7 +105,7 @@ static int pool_show(struct seq_file *m, void *unused)
 DEFINE_SHOW_ATTRIBUTE(pool);
 
 /**
- * mmapdemo_stats_create() - create the debugfs directory
+ * mmapdemo_stats_create() - create the debugfs directory, named like the node
  * @dev: the device that the files describe
  *
  * Errors need no check: without debugfs there are no files, and nothing else
@@ -114,7 +115,7 @@ DEFINE_SHOW_ATTRIBUTE(pool);
  */
 void mmapdemo_stats_create(struct mmapdemo_device *dev)
 {
-	dev->debugfs = debugfs_create_dir("mmapdemo", NULL);
+	dev->debugfs = debugfs_create_dir(dev->misc.name, NULL);
 	debugfs_create_file("stats", 0444, dev->debugfs, dev, &stats_fops);
 	debugfs_create_file("pool", 0444, dev->debugfs, dev, &pool_fops);
 }

@@ -37,20 +37,21 @@ struct mmapdemo_stats {
 	unsigned long count[MMAPDEMO_NR_STATS];
 };
 
-DECLARE_PER_CPU(struct mmapdemo_stats, mmapdemo_stats);
-
-/* One instruction, on a cache line of the local CPU: nothing bounces. */
-static inline void mmapdemo_stat_add(enum mmapdemo_stat stat, unsigned long n)
+/* Two instructions, on a cache line of the local CPU: nothing bounces. */
+static inline void mmapdemo_stat_add(struct mmapdemo_stats __percpu *stats,
+				     enum mmapdemo_stat stat, unsigned long n)
 {
-	this_cpu_add(mmapdemo_stats.count[stat], n);
+	this_cpu_add(stats->count[stat], n);
 }
 
-static inline void mmapdemo_stat_inc(enum mmapdemo_stat stat)
+static inline void mmapdemo_stat_inc(struct mmapdemo_stats __percpu *stats,
+				     enum mmapdemo_stat stat)
 {
-	mmapdemo_stat_add(stat, 1);
+	mmapdemo_stat_add(stats, stat, 1);
 }
 
-unsigned long mmapdemo_stat_read(enum mmapdemo_stat stat);
+unsigned long mmapdemo_stat_read(struct mmapdemo_stats __percpu *stats,
+				 enum mmapdemo_stat stat);
 void mmapdemo_stats_create(struct mmapdemo_device *dev);
 void mmapdemo_stats_destroy(struct mmapdemo_device *dev);
 

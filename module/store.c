@@ -121,7 +121,7 @@ static int store_insert(struct mmapdemo_store *store, pgoff_t pgoff,
 		xas_store(&xas, folio);
 		if (!xas_error(&xas)) {
 			mapping->nrpages++;
-			trace_mmapdemo_make(pgoff);
+			trace_mmapdemo_make(store, pgoff);
 			if (written)
 				mmapdemo_mark_new_locked(store, folio, &xas);
 		}

@@ -11,12 +11,15 @@
 #include <linux/workqueue.h>
 
 struct mmapdemo_pool;
+struct mmapdemo_stats;
 
 /**
  * struct mmapdemo_store - the backing store: a page for each touched pgoff
  * @pool: where its pages come from
  * @inode: its address_space holds the pages, its i_size is the device's size
+ * @device: number of the device, for its parameters and tracepoints
  * @log: whether it keeps a dirty log; if not, its pages have no marks
+ * @stats: where it counts; the pool's
  * @nr_dirty: pages in the dirty log; protected by the xa_lock of i_pages
  * @trimmed: whether no page is left past the end; protected by the inode's lock
  * @trim: makes it so after a shrink that was killed
@@ -24,14 +27,17 @@ struct mmapdemo_pool;
 struct mmapdemo_store {
 	struct mmapdemo_pool *pool;
 	struct inode *inode;
+	unsigned int device;
 	bool log;
+	struct mmapdemo_stats __percpu *stats;
 	unsigned long nr_dirty;
 	bool trimmed;
 	struct work_struct trim;
 };
 
 int mmapdemo_store_init(struct mmapdemo_store *store,
-			struct mmapdemo_pool *pool, loff_t size, bool log);
+			struct mmapdemo_pool *pool, unsigned int device,
+			loff_t size, bool log);
 void mmapdemo_store_fini(struct mmapdemo_store *store);
 int mmapdemo_store_module_init(void);
 void mmapdemo_store_module_exit(void);

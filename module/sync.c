@@ -34,7 +34,7 @@ static int sync_tagged(struct mmapdemo_store *store, pgoff_t start, pgoff_t last
 			if (err)
 				break;
 			if (mmapdemo_clear_mark(store, folio, MMAPDEMO_UNSYNCED))
-				mmapdemo_stat_inc(STAT_CLEANED);
+				mmapdemo_stat_inc(store->stats, STAT_CLEANED);
 			folio_unlock(folio);
 		}
 		folio_batch_release(&fbatch);

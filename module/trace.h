@@ -3,6 +3,7 @@
  * The tracepoints: /sys/kernel/tracing/events/mmapdemo, for trace-cmd, perf,
  * bpftrace and scripts/measure/trace.sh.
  *
+ * Each event says of which device it is: 0 is /dev/mmapdemo, 1 /dev/mmapdemo1, ...
  * Pages are identified by pgoff, as in the store: an address means something in
  * one process only. VMA and fault events come from the task that maps or
  * accesses; store events from whoever makes, marks or removes a page. An event
@@ -21,7 +22,9 @@
 #include <linux/mm.h>
 #include <linux/tracepoint.h>
 
+#include "fault.h"
 #include "stats.h"
+#include "store.h"
 
 #ifndef _MMAPDEMO_TRACE_ONCE
 #define _MMAPDEMO_TRACE_ONCE
@@ -95,11 +98,13 @@ TRACE_DEFINE_ENUM(STAT_SIGBUS_POISON);
 			 { STAT_SIGBUS_POISON,	"poison" })
 
 DECLARE_EVENT_CLASS(mmapdemo_vma,
-	TP_PROTO(unsigned long start, unsigned long end, pgoff_t pgoff),
+	TP_PROTO(const struct mmapdemo_store *store, unsigned long start,
+		 unsigned long end, pgoff_t pgoff),
 
-	TP_ARGS(start, end, pgoff),
+	TP_ARGS(store, start, end, pgoff),
 
 	TP_STRUCT__entry(
+		__field(unsigned int, device)
 		__field(unsigned long, start)
 		__field(unsigned long, end)
 		__field(unsigned long, pgoff)
@@ -107,33 +112,37 @@ DECLARE_EVENT_CLASS(mmapdemo_vma,
 	),
 
 	TP_fast_assign(
+		__entry->device = store->device;
 		__entry->start = start;
 		__entry->end = end;
 		__entry->pgoff = pgoff;
 		__entry->nr_pages = (end - start) >> PAGE_SHIFT;
 	),
 
-	TP_printk("start=0x%lx end=0x%lx pgoff=%lu nr_pages=%lu",
-		  __entry->start, __entry->end, __entry->pgoff,
+	TP_printk("device=%u start=0x%lx end=0x%lx pgoff=%lu nr_pages=%lu",
+		  __entry->device, __entry->start, __entry->end, __entry->pgoff,
 		  __entry->nr_pages)
 );
 
 /* mmap(2) made a VMA; there is no event if it only grew a neighbour. */
 DEFINE_EVENT(mmapdemo_vma, mmapdemo_mmap,
-	TP_PROTO(unsigned long start, unsigned long end, pgoff_t pgoff),
-	TP_ARGS(start, end, pgoff)
+	TP_PROTO(const struct mmapdemo_store *store, unsigned long start,
+		 unsigned long end, pgoff_t pgoff),
+	TP_ARGS(store, start, end, pgoff)
 );
 
 /* The core copied a VMA: fork, a split, mremap. */
 DEFINE_EVENT(mmapdemo_vma, mmapdemo_vma_open,
-	TP_PROTO(unsigned long start, unsigned long end, pgoff_t pgoff),
-	TP_ARGS(start, end, pgoff)
+	TP_PROTO(const struct mmapdemo_store *store, unsigned long start,
+		 unsigned long end, pgoff_t pgoff),
+	TP_ARGS(store, start, end, pgoff)
 );
 
 /* A VMA is closed. */
 DEFINE_EVENT(mmapdemo_vma, mmapdemo_vma_close,
-	TP_PROTO(unsigned long start, unsigned long end, pgoff_t pgoff),
-	TP_ARGS(start, end, pgoff)
+	TP_PROTO(const struct mmapdemo_store *store, unsigned long start,
+		 unsigned long end, pgoff_t pgoff),
+	TP_ARGS(store, start, end, pgoff)
 );
 
 /*
@@ -146,6 +155,7 @@ TRACE_EVENT(mmapdemo_fault,
 	TP_ARGS(vmf, ret),
 
 	TP_STRUCT__entry(
+		__field(unsigned int, device)
 		__field(unsigned long, address)
 		__field(unsigned long, pgoff)
 		__field(unsigned int, kind)
@@ -153,14 +163,15 @@ TRACE_EVENT(mmapdemo_fault,
 	),
 
 	TP_fast_assign(
+		__entry->device = mmapdemo_vma_store(vmf->vma)->device;
 		__entry->address = vmf->address;
 		__entry->pgoff = vmf->pgoff;
 		__entry->kind = mmapdemo_fault_kind(vmf);
 		__entry->outcome = mmapdemo_outcome(ret);
 	),
 
-	TP_printk("address=0x%lx pgoff=%lu kind=%s outcome=%s",
-		  __entry->address, __entry->pgoff, show_kind(__entry->kind),
+	TP_printk("device=%u address=0x%lx pgoff=%lu kind=%s outcome=%s",
+		  __entry->device, __entry->address, __entry->pgoff, show_kind(__entry->kind),
 		  show_outcome(__entry->outcome))
 );
 
@@ -175,6 +186,7 @@ TRACE_EVENT(mmapdemo_insert,
 	TP_ARGS(vmf, first, inserted),
 
 	TP_STRUCT__entry(
+		__field(unsigned int, device)
 		__field(unsigned long, address)
 		__field(unsigned long, pgoff)
 		__field(unsigned long, first)
@@ -182,14 +194,15 @@ TRACE_EVENT(mmapdemo_insert,
 	),
 
 	TP_fast_assign(
+		__entry->device = mmapdemo_vma_store(vmf->vma)->device;
 		__entry->address = vmf->address;
 		__entry->pgoff = vmf->pgoff;
 		__entry->first = first;
 		__entry->inserted = inserted;
 	),
 
-	TP_printk("address=0x%lx pgoff=%lu first=%lu inserted=%ld",
-		  __entry->address, __entry->pgoff, __entry->first,
+	TP_printk("device=%u address=0x%lx pgoff=%lu first=%lu inserted=%ld",
+		  __entry->device, __entry->address, __entry->pgoff, __entry->first,
 		  __entry->inserted)
 );
 
@@ -205,6 +218,7 @@ TRACE_EVENT(mmapdemo_map_pages,
 	TP_ARGS(vmf, first, last, ret),
 
 	TP_STRUCT__entry(
+		__field(unsigned int, device)
 		__field(unsigned long, address)
 		__field(unsigned long, pgoff)
 		__field(unsigned long, first)
@@ -213,6 +227,7 @@ TRACE_EVENT(mmapdemo_map_pages,
 	),
 
 	TP_fast_assign(
+		__entry->device = mmapdemo_vma_store(vmf->vma)->device;
 		__entry->address = vmf->address;
 		__entry->pgoff = vmf->pgoff;
 		__entry->first = first;
@@ -220,8 +235,8 @@ TRACE_EVENT(mmapdemo_map_pages,
 		__entry->outcome = mmapdemo_outcome(ret);
 	),
 
-	TP_printk("address=0x%lx pgoff=%lu first=%lu nr_pages=%lu outcome=%s",
-		  __entry->address, __entry->pgoff, __entry->first,
+	TP_printk("device=%u address=0x%lx pgoff=%lu first=%lu nr_pages=%lu outcome=%s",
+		  __entry->device, __entry->address, __entry->pgoff, __entry->first,
 		  __entry->nr_pages, show_outcome(__entry->outcome))
 );
 
@@ -235,18 +250,21 @@ TRACE_EVENT(mmapdemo_mkwrite,
 	TP_ARGS(vmf, ret),
 
 	TP_STRUCT__entry(
+		__field(unsigned int, device)
 		__field(unsigned long, address)
 		__field(unsigned long, pgoff)
 		__field(unsigned int, outcome)
 	),
 
 	TP_fast_assign(
+		__entry->device = mmapdemo_vma_store(vmf->vma)->device;
 		__entry->address = vmf->address;
 		__entry->pgoff = vmf->pgoff;
 		__entry->outcome = mmapdemo_outcome(ret);
 	),
 
-	TP_printk("address=0x%lx pgoff=%lu outcome=%s", __entry->address,
+	TP_printk("device=%u address=0x%lx pgoff=%lu outcome=%s",
+		  __entry->device, __entry->address,
 		  __entry->pgoff, show_outcome(__entry->outcome))
 );
 
@@ -257,102 +275,116 @@ TRACE_EVENT(mmapdemo_sigbus,
 	TP_ARGS(vmf, reason),
 
 	TP_STRUCT__entry(
+		__field(unsigned int, device)
 		__field(unsigned long, address)
 		__field(unsigned long, pgoff)
 		__field(unsigned int, reason)
 	),
 
 	TP_fast_assign(
+		__entry->device = mmapdemo_vma_store(vmf->vma)->device;
 		__entry->address = vmf->address;
 		__entry->pgoff = vmf->pgoff;
 		__entry->reason = reason;
 	),
 
-	TP_printk("address=0x%lx pgoff=%lu reason=%s", __entry->address,
+	TP_printk("device=%u address=0x%lx pgoff=%lu reason=%s",
+		  __entry->device, __entry->address,
 		  __entry->pgoff, show_reason(__entry->reason))
 );
 
 DECLARE_EVENT_CLASS(mmapdemo_page,
-	TP_PROTO(pgoff_t pgoff),
+	TP_PROTO(const struct mmapdemo_store *store, pgoff_t pgoff),
 
-	TP_ARGS(pgoff),
+	TP_ARGS(store, pgoff),
 
 	TP_STRUCT__entry(
+		__field(unsigned int, device)
 		__field(unsigned long, pgoff)
 	),
 
 	TP_fast_assign(
+		__entry->device = store->device;
 		__entry->pgoff = pgoff;
 	),
 
-	TP_printk("pgoff=%lu", __entry->pgoff)
+	TP_printk("device=%u pgoff=%lu",
+		  __entry->device, __entry->pgoff)
 );
 
 /* A page was made for a hole. */
 DEFINE_EVENT(mmapdemo_page, mmapdemo_make,
-	TP_PROTO(pgoff_t pgoff),
-	TP_ARGS(pgoff)
+	TP_PROTO(const struct mmapdemo_store *store, pgoff_t pgoff),
+	TP_ARGS(store, pgoff)
 );
 
 /* A page entered the dirty log. */
 DEFINE_EVENT(mmapdemo_page, mmapdemo_dirty,
-	TP_PROTO(pgoff_t pgoff),
-	TP_ARGS(pgoff)
+	TP_PROTO(const struct mmapdemo_store *store, pgoff_t pgoff),
+	TP_ARGS(store, pgoff)
 );
 
 /* A page left the dirty log, and was write-protected, by a harvest. */
 DEFINE_EVENT(mmapdemo_page, mmapdemo_clear,
-	TP_PROTO(pgoff_t pgoff),
-	TP_ARGS(pgoff)
+	TP_PROTO(const struct mmapdemo_store *store, pgoff_t pgoff),
+	TP_ARGS(store, pgoff)
 );
 
 /* A page was write-protected and cleaned by a sync. */
 DEFINE_EVENT(mmapdemo_page, mmapdemo_clean,
-	TP_PROTO(pgoff_t pgoff),
-	TP_ARGS(pgoff)
+	TP_PROTO(const struct mmapdemo_store *store, pgoff_t pgoff),
+	TP_ARGS(store, pgoff)
 );
 
 /* A range was discarded, with the pages in it; removed: how many there were. */
 TRACE_EVENT(mmapdemo_discard,
-	TP_PROTO(pgoff_t start, pgoff_t end, unsigned long removed),
+	TP_PROTO(const struct mmapdemo_store *store, pgoff_t start, pgoff_t end,
+		 unsigned long removed),
 
-	TP_ARGS(start, end, removed),
+	TP_ARGS(store, start, end, removed),
 
 	TP_STRUCT__entry(
+		__field(unsigned int, device)
 		__field(unsigned long, pgoff)
 		__field(unsigned long, nr_pages)
 		__field(unsigned long, removed)
 	),
 
 	TP_fast_assign(
+		__entry->device = store->device;
 		__entry->pgoff = start;
 		__entry->nr_pages = end - start;
 		__entry->removed = removed;
 	),
 
-	TP_printk("pgoff=%lu nr_pages=%lu removed=%lu", __entry->pgoff,
+	TP_printk("device=%u pgoff=%lu nr_pages=%lu removed=%lu",
+		  __entry->device, __entry->pgoff,
 		  __entry->nr_pages, __entry->removed)
 );
 
 /* The size changed, in pages; removed: the pages past the new end. */
 TRACE_EVENT(mmapdemo_resize,
-	TP_PROTO(loff_t from, loff_t to, unsigned long removed),
+	TP_PROTO(const struct mmapdemo_store *store, loff_t from, loff_t to,
+		 unsigned long removed),
 
-	TP_ARGS(from, to, removed),
+	TP_ARGS(store, from, to, removed),
 
 	TP_STRUCT__entry(
+		__field(unsigned int, device)
 		__field(unsigned long, from)
 		__field(unsigned long, to)
 		__field(unsigned long, removed)
 	),
 
 	TP_fast_assign(
+		__entry->device = store->device;
 		__entry->from = from >> PAGE_SHIFT;
 		__entry->to = to >> PAGE_SHIFT;
 		__entry->removed = removed;
 	),
 
-	TP_printk("from=%lu to=%lu removed=%lu", __entry->from, __entry->to,
+	TP_printk("device=%u from=%lu to=%lu removed=%lu",
+		  __entry->device, __entry->from, __entry->to,
 		  __entry->removed)
 );
 

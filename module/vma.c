@@ -29,14 +29,18 @@
 /* Called for a copy by fork, split or mremap; not for mmap(2). */
 void mmapdemo_vma_open(struct vm_area_struct *vma)
 {
-	mmapdemo_stat_inc(STAT_VMA_OPEN);
-	trace_mmapdemo_vma_open(vma->vm_start, vma->vm_end, vma->vm_pgoff);
+	struct mmapdemo_store *store = mmapdemo_vma_store(vma);
+
+	mmapdemo_stat_inc(store->stats, STAT_VMA_OPEN);
+	trace_mmapdemo_vma_open(store, vma->vm_start, vma->vm_end, vma->vm_pgoff);
 }
 
 void mmapdemo_vma_close(struct vm_area_struct *vma)
 {
-	mmapdemo_stat_inc(STAT_VMA_CLOSE);
-	trace_mmapdemo_vma_close(vma->vm_start, vma->vm_end, vma->vm_pgoff);
+	struct mmapdemo_store *store = mmapdemo_vma_store(vma);
+
+	mmapdemo_stat_inc(store->stats, STAT_VMA_CLOSE);
+	trace_mmapdemo_vma_close(store, vma->vm_start, vma->vm_end, vma->vm_pgoff);
 }
 
 /* By whether the store keeps a dirty log. */
@@ -66,16 +70,16 @@ static const struct vm_operations_struct mmapdemo_vm_ops_insert[] = {
  */
 int mmapdemo_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	bool log = mmapdemo_device(file)->store.log;
+	struct mmapdemo_store *store = &mmapdemo_device(file)->store;
 
-	if (mmapdemo_param_fault_mode() == MMAPDEMO_FAULT_INSERT) {
+	if (mmapdemo_param_fault_mode(store->device) == MMAPDEMO_FAULT_INSERT) {
 		/* Now or never: vm_insert_pages() in a fault BUGs without it. */
 		vm_flags_set(vma, VM_MIXEDMAP);
-		vma->vm_ops = &mmapdemo_vm_ops_insert[log];
+		vma->vm_ops = &mmapdemo_vm_ops_insert[store->log];
 	} else {
-		vma->vm_ops = &mmapdemo_vm_ops[log];
+		vma->vm_ops = &mmapdemo_vm_ops[store->log];
 	}
-	mmapdemo_stat_inc(STAT_MMAP);
-	trace_mmapdemo_mmap(vma->vm_start, vma->vm_end, vma->vm_pgoff);
+	mmapdemo_stat_inc(store->stats, STAT_MMAP);
+	trace_mmapdemo_mmap(store, vma->vm_start, vma->vm_end, vma->vm_pgoff);
 	return 0;
 }

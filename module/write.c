@@ -63,9 +63,9 @@ static __always_inline void set_locked(struct mmapdemo_store *store,
 		slot_set_mark(xas, PAGECACHE_TAG_WRITEBACK);
 	if (missing & MMAPDEMO_LOGGED) {
 		slot_set_mark(xas, PAGECACHE_TAG_TOWRITE);
-		trace_mmapdemo_dirty(folio->index);
+		trace_mmapdemo_dirty(store, folio->index);
 		WRITE_ONCE(store->nr_dirty, store->nr_dirty + 1);
-		mmapdemo_stat_inc(STAT_DIRTIED);
+		mmapdemo_stat_inc(store->stats, STAT_DIRTIED);
 	}
 	WRITE_ONCE(folio->private, (void *)(had | marks));
 	if (likely(((had | marks) & MMAPDEMO_WRITTEN) == MMAPDEMO_WRITTEN))
@@ -211,9 +211,9 @@ bool mmapdemo_clear_mark(struct mmapdemo_store *store, struct folio *folio,
 	xa_lock_irq(&mapping->i_pages);
 	clear_locked(store, folio, mark);
 	if (mark & MMAPDEMO_LOGGED)
-		trace_mmapdemo_clear(folio->index);
+		trace_mmapdemo_clear(store, folio->index);
 	else
-		trace_mmapdemo_clean(folio->index);
+		trace_mmapdemo_clean(store, folio->index);
 	xa_unlock_irq(&mapping->i_pages);
 	return true;
 }

@@ -50,7 +50,7 @@ static size_t window_pages(bool insert)
 {
 	char text[32] = "0";
 
-	read_file(insert ? PARAMETERS "fault_around" : FAULT_AROUND, text,
+	read_file(insert ? FAULT_WINDOW : FAULT_AROUND, text,
 		  sizeof(text));
 	return strtoul(text, NULL, 10) / page_size;
 }

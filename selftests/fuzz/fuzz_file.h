@@ -406,11 +406,11 @@ static inline void op_mode(const struct op *op)
 	bool insert = op->how & 1;
 
 	if (insert != model.insert)
-		write_file(PARAMETERS "fault_mode", insert ? "insert" : "map_pages");
+		write_file(FAULT_MODE, insert ? "insert" : "map_pages");
 	model.insert = insert;
 	/* Fails where a page is larger. */
 	if (op->value % ARRAY_SIZE(around) != model.around)
-		write_file(PARAMETERS "fault_around",
+		write_file(FAULT_WINDOW,
 			   around[op->value % ARRAY_SIZE(around)]);
 	model.around = op->value % ARRAY_SIZE(around);
 }

@@ -9,8 +9,27 @@
 #include "files.h"
 #include "harness.h"
 
-#define STATS		"/sys/kernel/debug/mmapdemo/stats"
-#define POOL		"/sys/kernel/debug/mmapdemo/pool"
+/*
+ * The device under test: mmapdemo, or another one that devices=N has made, which
+ * the environment names: MMAPDEMO_DEVICE=mmapdemo1.
+ */
+static inline const char *device_name(void)
+{
+	const char *name = getenv("MMAPDEMO_DEVICE");
+
+	return name && *name ? name : "mmapdemo";
+}
+
+/* A path with its name in it. */
+#define DEVICE_FILE(format) ({						\
+	static char path_[128];						\
+									\
+	snprintf(path_, sizeof(path_), format, device_name());		\
+	path_;								\
+})
+
+#define STATS		DEVICE_FILE("/sys/kernel/debug/%s/stats")
+#define POOL		DEVICE_FILE("/sys/kernel/debug/%s/pool")
 
 /* A figure of the page pool and the store, in pages. */
 static inline long pool_read(const char *name)

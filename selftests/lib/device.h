@@ -14,7 +14,10 @@
 #include "process.h"
 #include "../../module/uapi/mmapdemo.h"
 
-#define DEVICE		"/dev/mmapdemo"
+#define DEVICE		DEVICE_FILE("/dev/%s")
+/* What can be changed at run time. */
+#define FAULT_MODE	DEVICE_FILE("/sys/class/misc/%s/fault_mode")
+#define FAULT_WINDOW	DEVICE_FILE("/sys/class/misc/%s/fault_around")
 #define PARAMETERS	"/sys/module/mmapdemo/parameters/"
 #define FAULT_AROUND	"/sys/kernel/debug/fault_around_bytes"
 
@@ -61,23 +64,42 @@ static inline const char *device_lacks(void)
 	int fd = open(DEVICE, O_RDWR), err = errno;
 
 	if (fd < 0)
-		return err == EACCES ? "root" : "the module (" DEVICE ")";
+		return err == EACCES ? "root" :
+		       DEVICE_FILE("the module (/dev/%s)");
 	close(fd);
 	if (access(STATS, R_OK))
-		return "debugfs (" STATS ")";
-	if (access(PARAMETERS "fault_mode", W_OK))
-		return "root (" PARAMETERS "fault_mode)";
+		return DEVICE_FILE("debugfs (/sys/kernel/debug/%s)");
+	if (access(FAULT_MODE, W_OK))
+		return DEVICE_FILE("root (/sys/class/misc/%s/fault_mode)");
 	return NULL;
+}
+
+/*
+ * What a parameter is for this device: of a list, the value at its place. Return:
+ * NULL: there is no such parameter.
+ */
+static inline const char *device_parameter(const char *name)
+{
+	unsigned int number = atoi(device_name() + strlen("mmapdemo"));
+	static char text[2048];
+	char path[128], *value, *next = text;
+
+	snprintf(path, sizeof(path), PARAMETERS "%s", name);
+	if (read_file(path, text, sizeof(text)))
+		return NULL;
+	do {
+		value = strsep(&next, ",");
+	} while (next && number--);
+	return value;
 }
 
 /* Gives it the size that the module was loaded with. */
 static inline int restore_size(int fd)
 {
 	struct mmapdemo_resize arg = { 0 };
-	char size[32] = "";
+	const char *size = device_parameter("size");
 
-	read_file(PARAMETERS "size", size, sizeof(size));
-	arg.size = strtoull(size, NULL, 0);
+	arg.size = size ? strtoull(size, NULL, 0) : 0;
 	return ioctl(fd, MMAPDEMO_IOC_RESIZE, &arg);
 }
 
@@ -89,9 +111,7 @@ struct device_settings {
 
 static inline bool settings_change(struct device_settings *s, bool insert)
 {
-	static const char *const path[] = {
-		FAULT_AROUND, PARAMETERS "fault_around",
-	};
+	const char *const path[] = { FAULT_AROUND, FAULT_WINDOW };
 	char old[32], bytes[32];
 	size_t i;
 
@@ -101,7 +121,7 @@ static inline bool settings_change(struct device_settings *s, bool insert)
 			setting_change(&s->window[i], path[i],
 				       strtoul(old, NULL, 10) <
 				       WINDOW * page_size ? bytes : old);
-	return setting_change(&s->mode, PARAMETERS "fault_mode",
+	return setting_change(&s->mode, FAULT_MODE,
 			      insert ? "insert" : "map_pages");
 }
 
@@ -322,7 +342,7 @@ static inline long module_users(void)
 /* Opens the device through a node of the test's own; negative: no. */
 static inline int open_second_node(int fd)
 {
-	const char *node = DEVICE "-test";
+	const char *node = DEVICE_FILE("/dev/%s-test");
 	struct stat st;
 
 	unlink(node);

@@ -17,24 +17,24 @@
 #include "process.h"
 
 /* The parameters that the module has when a test begins. */
-static char old_parameters[256];
+static char old_parameters[1024];
 
 /* Those that it has now, as insmod takes them; none: it is not loaded. */
-static inline void read_parameters(char text[256])
+static inline void read_parameters(char text[sizeof(old_parameters)])
 {
 	static const char * const name[] = {
-		"size", "pool_size", "fault_mode", "fault_around", "mmap_hook",
+		"devices", "size", "pool_size", "fault_mode", "fault_around", "mmap_hook",
 		"dirty_log",
 	};
-	char path[128], value[64];
+	char path[128], value[256];
 	size_t i, len = 0;
 
 	text[0] = '\0';
 	for (i = 0; i < ARRAY_SIZE(name); i++) {
 		snprintf(path, sizeof(path), PARAMETERS "%s", name[i]);
 		if (!read_file(path, value, sizeof(value)))
-			len += snprintf(text + len, 256 - len, "%s=%s ",
-					name[i], value);
+			len += snprintf(text + len, sizeof(old_parameters) - len,
+					"%s=%s ", name[i], value);
 	}
 }
 
@@ -84,7 +84,7 @@ static inline int load(const char *parameters)
 static inline void reload_teardown(struct __test_metadata *_metadata,
 				   const char *parameters)
 {
-	char now[256];
+	char now[sizeof(old_parameters)];
 
 	read_parameters(now);
 	if (!strcmp(now, parameters))
@@ -98,7 +98,7 @@ static inline void reload_teardown(struct __test_metadata *_metadata,
 static inline const char *left_behind(void)
 {
 	static const char * const path[] = {
-		DEVICE, "/sys/module/mmapdemo", "/sys/class/misc/mmapdemo",
+		"/dev/mmapdemo", "/sys/module/mmapdemo", "/sys/class/misc/mmapdemo",
 		"/sys/kernel/debug/mmapdemo",
 	};
 	size_t i;
@@ -117,7 +117,7 @@ static inline void reload_with(struct __test_metadata *_metadata,
 			       char old[sizeof(old_parameters)],
 			       const char *parameters)
 {
-	char all[sizeof(old_parameters) + 64];
+	char all[sizeof(old_parameters) + 256];
 
 	reload_setup(_metadata);
 	memcpy(old, old_parameters, sizeof(old_parameters));

@@ -164,7 +164,7 @@ TEST_F(debugger, M14_holes)
 	free(to);
 }
 
-#define CORE	DEVICE "-core"
+#define CORE	DEVICE_FILE("/dev/%s-core")
 
 /*
  * M15: what is dumped is faulted in for it: holes become pages, and what is

@@ -10,8 +10,6 @@
 #include "mmapdemo_test.h"
 #include "proc.h"
 
-#define FAULT_MODE	PARAMETERS "fault_mode"
-
 FIXTURE(mmap_hook) {
 	struct device dev;
 	bool prepare;
@@ -20,10 +18,10 @@ FIXTURE(mmap_hook) {
 
 FIXTURE_SETUP(mmap_hook)
 {
-	char hook[32] = "";
+	const char *hook = device_parameter("mmap_hook");
 
 	device_setup(_metadata, &self->dev, false);
-	ASSERT_EQ(0, read_file(PARAMETERS "mmap_hook", hook, sizeof(hook)));
+	ASSERT_NE(NULL, hook);
 	self->prepare = !strcmp(hook, "mmap_prepare");
 	self->p = reserve(_metadata, 4);
 }

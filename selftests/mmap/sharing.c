@@ -160,7 +160,7 @@ static int child_counts_in_other_mode(void *arg)
 	const bool *insert = arg;
 	int fd = open(DEVICE, O_RDWR);
 
-	if (write_file(PARAMETERS "fault_mode", *insert ? "map_pages" : "insert"))
+	if (write_file(FAULT_MODE, *insert ? "map_pages" : "insert"))
 		return 2;
 	return child_counts(mmap(NULL, page_size, PROT_READ | PROT_WRITE,
 				 MAP_SHARED, fd, 0));

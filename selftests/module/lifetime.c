@@ -117,7 +117,7 @@ TEST_F(lifetime, killed_and_unloaded)
 {
 	const char *cycles = getenv("MMAPDEMO_CYCLES");
 	unsigned int i, nr = cycles ? atoi(cycles) : 20;
-	char parameters[512];
+	char parameters[sizeof(old_parameters) + 32];
 
 	snprintf(parameters, sizeof(parameters), "%s fault_mode=%s",
 		 old_parameters, variant->insert ? "insert" : "map_pages");

@@ -15,7 +15,7 @@
 
 #define NR	24		/* pages that the storm is over */
 #define SHORT	8		/* the device never has less */
-#define NODE	"/dev/shm/mmapdemo-node"
+#define NODE	DEVICE_FILE("/dev/shm/%s-node")
 
 struct worker {
 	int fd;
