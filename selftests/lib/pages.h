@@ -31,6 +31,16 @@ static inline char *map_private(struct __test_metadata *_metadata, int fd,
 		   nr);
 }
 
+/* A file on tmpfs, for a test that shows where the device is another. */
+static inline int memfd_of(size_t nr)
+{
+	int fd = memfd_create("like", MFD_ALLOW_SEALING);
+
+	if (fd < 0 || ftruncate(fd, nr * page_size))
+		abort();
+	return fd;
+}
+
 /* What one page table maps, or more: no entry in it is shorter than a long. */
 static inline size_t table_span(void)
 {
