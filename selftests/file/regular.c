@@ -9,6 +9,7 @@
 #include "syscalls.h"
 
 #include <linux/fs.h>
+#include <sys/stat.h>
 
 #define NR	4
 
@@ -169,6 +170,32 @@ TEST_F(regular, calls_for_files_alone)
 	EXPECT_EQ(0, bad_read(self->memfd, 0, 1, 0));
 	EXPECT_EQ(-1, bad_read(self->memfd, 1, 1, 0));
 	EXPECT_EQ(0, bad_read(self->memfd, 2, 1, 0));
+}
+
+/* A program that asks stat(2) maps nothing of it, or nothing less. */
+TEST_F(regular, size_is_not_in_stat)
+{
+	off_t size = self->dev.nr_pages * page_size;
+	struct stat device, memfd;
+
+	ASSERT_EQ(0, fstat(self->fd, &device));
+	ASSERT_EQ(0, fstat(self->memfd, &memfd));
+	EXPECT_EQ(0, device.st_size);
+	EXPECT_EQ(0, device.st_blocks);
+	EXPECT_EQ(size, memfd.st_size);
+	EXPECT_EQ(size, lseek(self->fd, 0, SEEK_END));
+	EXPECT_EQ(size, lseek(self->memfd, 0, SEEK_END));
+	EXPECT_EQ(size, (off_t)device_info(self->fd).size);
+
+	/* Nor what it has become. */
+	ASSERT_EQ(0, resize(self->fd, NR));
+	ASSERT_EQ(0, ftruncate(self->memfd, NR * page_size));
+	ASSERT_EQ(0, fstat(self->fd, &device));
+	ASSERT_EQ(0, fstat(self->memfd, &memfd));
+	EXPECT_EQ(0, device.st_size);
+	EXPECT_EQ((off_t)(NR * page_size), memfd.st_size);
+	EXPECT_EQ((off_t)(NR * page_size), lseek(self->fd, 0, SEEK_END));
+	EXPECT_EQ(NR * page_size, device_info(self->fd).size);
 }
 
 TEST_HARNESS_MAIN

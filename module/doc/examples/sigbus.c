@@ -107,6 +107,7 @@ static void resize(int fd, __u64 size)
 		err(1, "MMAPDEMO_IOC_RESIZE");
 }
 
+/* Or lseek(fd, 0, SEEK_END); but not fstat(), which returns 0 for a character device. */
 static __u64 device_size(int fd)
 {
 	struct mmapdemo_info info;

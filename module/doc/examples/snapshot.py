@@ -95,6 +95,7 @@ def main():
         return 2
     device = os.open(DEVICE, os.O_RDWR)
     file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    # Not os.fstat(device).st_size: that is 0 for a character device.
     size = os.lseek(device, 0, os.SEEK_END)
     os.ftruncate(file, size)
 

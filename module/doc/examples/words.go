@@ -134,6 +134,7 @@ func run() error {
 	}
 	defer file.Close()
 	fd := int(file.Fd())
+	// Not file.Stat(): the size it returns is 0 for a character device.
 	size, err := syscall.Seek(fd, 0, os.SEEK_END)
 	if err != nil {
 		return os.NewSyscallError("lseek", err)
