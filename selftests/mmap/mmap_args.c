@@ -195,6 +195,38 @@ TEST_F(mmap_args, A17_offset_and_length_overflow)
 	EXPECT_TRAP(p, -1, SIGBUS, BUS_ADRERR, p);
 }
 
+/*
+ * A17: files end before 2^63, and so do their mappings. Of the device's, what is
+ * there can be used.
+ */
+TEST_F(mmap_args, A17_ends_at_2_63)
+{
+	const off_t last = INT64_MAX / page_size * page_size;
+	const off_t second = last - page_size;
+	int memfd = memfd_of(1);
+	char *p;
+
+	if (sizeof(long) < 8)
+		SKIP(return, "needs a program of 64 bits");
+	EXPECT_EQ(0, mmap_errno(self->fd, page_size, PROT_READ, MAP_SHARED,
+				second));
+	EXPECT_EQ(0, mmap_errno(memfd, page_size, PROT_READ, MAP_SHARED,
+				second));
+	EXPECT_EQ(0, mmap_errno(self->fd, page_size, PROT_READ, MAP_SHARED,
+				last));
+	EXPECT_EQ(EOVERFLOW, mmap_errno(memfd, page_size, PROT_READ, MAP_SHARED,
+					last));
+	EXPECT_EQ(EOVERFLOW, mmap_errno(memfd, 2 * page_size, PROT_READ,
+					MAP_SHARED, second));
+
+	ASSERT_EQ(0, resize(self->fd, last / page_size));
+	p = mmap(NULL, 2 * page_size, PROT_READ, MAP_SHARED, self->fd, second);
+	ASSERT_NE(MAP_FAILED, p);
+	EXPECT_EQ(0, p[0]);
+	EXPECT_TRAP(p + page_size, -1, SIGBUS, BUS_ADRERR, p + page_size);
+	close(memfd);
+}
+
 /* What a kernel does not know, MAP_SHARED forgives and VALIDATE does not. */
 TEST_F(mmap_args, A18_A19_unknown_flags)
 {

@@ -59,7 +59,7 @@ enum exception {
 	REMOVE,
 	PAGEOUT,
 	DISCARD_PAST_END,
-	OFFSET,
+	PAST_FILES,
 	MERGED,
 	NR_EXCEPTIONS
 };
@@ -87,9 +87,9 @@ static const struct {
 		"DISCARD of a range that ends past the end gives EINVAL",
 		"nothing is there to be discarded; a hole may be punched there",
 	},
-	[OFFSET] = {
-		"mmap at an offset of 2^63 or more works, to no use: SIGBUS",
-		"the core limits the offset for regular files and block devices only",
+	[PAST_FILES] = {
+		"mmap of a range that ends at 2^63 or later works, to no use: SIGBUS",
+		"the core limits that for regular files and block devices only",
 	},
 	[MERGED] = {
 		"mremap of what was once split gives EFAULT",
@@ -182,11 +182,11 @@ static int find_exception(const struct side *side, struct step *step,
 	if (step->op->run == op_discard && device->error == EINVAL &&
 	    (off_t)((step->page + step->nr) * page_size) > size)
 		return DISCARD_PAST_END;
-	if (step->op->run == op_mmap && mmap_offset(step) < 0 &&
+	if (step->op->run == op_mmap && mmap_ends_past_files(step) &&
 	    device->error != EOVERFLOW) {
 		munmap(place(&side[0], step->page), step->nr * page_size);
 		munmap(place(&side[1], step->page), step->nr * page_size);
-		return OFFSET;
+		return PAST_FILES;
 	}
 	if (step->op->run == op_write && device->error == ENOSPC)
 		return WRITE_AT_END;

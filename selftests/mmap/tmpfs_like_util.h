@@ -115,9 +115,23 @@ static void op_touch(const struct side *side, const struct step *step,
 
 static inline off_t mmap_offset(const struct step *step)
 {
+	/* With more than one page, the last goes on past the end of any file. */
+	const off_t odd[] = {
+		1, -4096, 1 << 30, -(1 << 30),
+		(INT64_MAX / page_size - 1) * page_size,
+	};
+
 	if (step->choice[3] / 64 % 32)
 		return step->to * page_size;
-	return CHOOSE(step->choice[3] / 2048, 1, -4096, 1 << 30, -(1 << 30));
+	return odd[step->choice[3] / 2048 % ARRAY_SIZE(odd)];
+}
+
+/* Whether a mapping would be of a range that no file can have. */
+static inline bool mmap_ends_past_files(const struct step *step)
+{
+	__u64 end = mmap_offset(step) + step->nr * page_size;
+
+	return end > INT64_MAX;
 }
 
 static void op_mmap(const struct side *side, const struct step *step,
