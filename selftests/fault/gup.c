@@ -183,13 +183,15 @@ static const char *missing_ring(int error)
  * M04: page_mkwrite cannot be asked again before each of the writes that come
  * through such a pin, so there is none (writable_file_mapping_allowed());
  * neither through a PTE that is writable already. 6.1 pins, which asks the
- * device, before it finds out that io_uring takes no file (io_pin_pages()).
+ * device, before it finds out that io_uring takes no file but those of tmpfs
+ * (io_pin_pages()). These have no page_mkwrite, either.
  */
 TEST_F(gup, M04_long_term_pin)
 {
-	int ring = open_ring();
+	int ring = open_ring(), other = open_ring();
 	const char *missing = missing_ring(ring);
 	char *p = map_shared(_metadata, self->fd, 0, NR);
+	char *like = map_shared(_metadata, memfd_of(NR), 0, NR);
 	bool old = kernel_before(6, 12);
 	int error = old ? EOPNOTSUPP : EFAULT;
 
@@ -203,7 +205,42 @@ TEST_F(gup, M04_long_term_pin)
 	counters_start(&self->seen);
 	EXPECT_EQ(error, pin_for_long(ring, p));
 	EXPECT_ASKED(0, 0, 0, 0);
+	EXPECT_EQ(0, pin_for_long(other, like));
 	close(ring);
+	close(other);
+}
+
+/*
+ * M04: the same for the packets of AF_XDP, which takes any memory that can be
+ * pinned: before 6.5 also the device's.
+ */
+TEST_F(gup, M04_long_term_pin_by_xdp)
+{
+	char *p = map_shared(_metadata, self->fd, 0, NR);
+	char *like = map_shared(_metadata, memfd_of(NR), 0, NR);
+	int pin = socket(AF_XDP, SOCK_RAW, 0);
+
+	if (pin < 0)
+		SKIP(return, "needs CONFIG_XDP_SOCKETS");
+	close(pin);
+	pin = pin_by_xdp(like, LEN);
+	EXPECT_LE(0, pin);
+	close(pin);
+	pin = pin_by_xdp(p, LEN);
+	if (!kernel_before(6, 5)) {
+		EXPECT_EQ(-1, pin);
+		EXPECT_EQ(EFAULT, errno);
+		EXPECT_EQ(0, pool_read("stored"));
+		return;
+	}
+	EXPECT_LE(0, pin);
+	EXPECT_EQ(NR, pool_read("stored"));
+	EXPECT_EQ(NR, pool_read("dirty"));
+	close(pin);
+	/* The pages come back some time after the socket is gone. */
+	ASSERT_EQ(0, discard(self->fd, 0, NR));
+	while (pool_read("lent"))
+		usleep(1000);
 }
 
 /*
