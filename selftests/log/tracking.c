@@ -325,6 +325,8 @@ TEST_F(tracking, V06_mbind_finds_misplaced_pages)
 	EXPECT_EQ(1, pool_read("stored"));
 }
 
+#define NEEDS_MIGRATION	"needs CONFIG_NUMA_MIGRATION"
+
 static long move_pages(void **pages, const int *nodes, int *status)
 {
 	return syscall(SYS_move_pages, 0, 3UL, pages, nodes, status, 0);
@@ -344,7 +346,7 @@ TEST_F(tracking, V07_move_pages)
 	entry = pagemap_entry(p);
 	ASSERT_EQ(0, munmap(p + 2 * page_size, page_size));
 	if (move_pages(pages, NULL, status) && errno == ENOSYS)
-		SKIP(return, "needs CONFIG_NUMA_MIGRATION");
+		SKIP(return, NEEDS_MIGRATION);
 	EXPECT_EQ(0, status[0]);
 	EXPECT_EQ(-ENOENT, status[1]);
 	EXPECT_EQ(-EFAULT, status[2]);
@@ -356,6 +358,119 @@ TEST_F(tracking, V07_move_pages)
 	EXPECT_EQ(-EFAULT, status[2]);
 	EXPECT_EQ(entry, pagemap_entry(p));
 	EXPECT_EQ(1, pool_read("stored"));
+}
+
+/* Whether this kernel moves any page at all from node to node. */
+static bool has_migration(void)
+{
+	return !syscall(SYS_move_pages, 0, 0UL, NULL, NULL, NULL, 0) ||
+	       errno != ENOSYS;
+}
+
+/*
+ * V07: what moves pages takes them from their LRU list first, where the device's
+ * are not. One node is enough to see it: to mbind none is the local one (above).
+ */
+TEST_F(tracking, V07_pages_cannot_be_moved)
+{
+	const unsigned int flags = MPOL_MF_STRICT | MPOL_MF_MOVE;
+	char *p = map_shared(_metadata, self->fd, 0, 1);
+	char *like = map_shared(_metadata, memfd_of(1), 0, 1);
+	__u64 pfn, like_pfn;
+
+	if (!has_numa() || !has_migration())
+		SKIP(return, NEEDS_MIGRATION);
+	write_pages(p, 1, 1);
+	write_pages(like, 1, 1);
+	pfn = pfn_of(p);
+	like_pfn = pfn_of(like);
+	EXPECT_ERRNO(EIO, mbind(p, page_size, MPOL_LOCAL, NULL, flags));
+	EXPECT_EQ(0, mbind(like, page_size, MPOL_LOCAL, NULL, flags));
+	read_pages(like, 1);
+	EXPECT_EQ(pfn, pfn_of(p));
+	EXPECT_NE(like_pfn, pfn_of(like));
+}
+
+/* As get_mempolicy(2) has them: no kernel has more nodes. */
+struct nodes {
+	unsigned long mask[1024 / 8 / sizeof(long)];
+};
+
+static void set_node(struct nodes *nodes, int node)
+{
+	const int bits = 8 * sizeof(long);
+
+	memset(nodes, 0, sizeof(*nodes));
+	nodes->mask[node / bits] = 1UL << node % bits;
+}
+
+static int node_of(void *p)
+{
+	int node = -1;
+
+	return syscall(SYS_move_pages, 0, 1UL, &p, NULL, &node, 0) ? -1 : node;
+}
+
+/* A node with memory that is not @node; -1: there is none. */
+static int other_node(int node)
+{
+	const int bits = 8 * sizeof(long);
+	struct nodes all = { };
+	int i;
+
+	if (syscall(SYS_get_mempolicy, NULL, &all, 8 * sizeof(all), NULL,
+		    MPOL_F_MEMS_ALLOWED))
+		return -1;
+	for (i = 0; i < (int)(8 * sizeof(all)); i++)
+		if (i != node && all.mask[i / bits] >> i % bits & 1)
+			return i;
+	return -1;
+}
+
+/* Tells the kernel to move the page at @p. Return: what it says of it. */
+static int move_page(void *p, int node)
+{
+	int status = 0;
+
+	return syscall(SYS_move_pages, 0, 1UL, &p, &node, &status,
+		       MPOL_MF_MOVE) ? -1 : status;
+}
+
+/* Moves all that this process has. */
+static long migrate(int from, int to)
+{
+	struct nodes old, new;
+
+	set_node(&old, from);
+	set_node(&new, to);
+	return syscall(SYS_migrate_pages, 0, 8 * sizeof(old), &old, &new);
+}
+
+TEST_F(tracking, V07_pages_stay_on_their_node)
+{
+	char *p = map_shared(_metadata, self->fd, 0, 1);
+	char *like = map_shared(_metadata, memfd_of(1), 0, 1);
+	int node, other;
+
+	if (!has_numa() || !has_migration())
+		SKIP(return, NEEDS_MIGRATION);
+	write_pages(p, 1, 1);
+	write_pages(like, 1, 1);
+	node = node_of(p);
+	other = other_node(node);
+	if (node < 0 || other < 0)
+		SKIP(return, "needs two NUMA nodes: numa=fake=2");
+	EXPECT_EQ(-EBUSY, move_page(p, other));
+	EXPECT_EQ(node, node_of(p));
+	EXPECT_EQ(other, move_page(like, other));
+	EXPECT_EQ(other, node_of(like));
+
+	/* What cannot be moved is no error: 6.1 does not even count it. */
+	EXPECT_LE(kernel_before(6, 12) ? 0 : 1, migrate(node, other));
+	EXPECT_EQ(node, node_of(p));
+	EXPECT_LE(0, migrate(other, node));
+	read_pages(like, 1);
+	EXPECT_EQ(node, node_of(like));
 }
 
 TEST_HARNESS_MAIN
