@@ -53,9 +53,12 @@ static inline int read_file(const char *path, char *text, size_t size)
 	return 0;
 }
 
-/* A setting that is everybody's, while it is another one. */
+/*
+ * A setting that is everybody's, while it is another one. All of it is in here: who
+ * restores it may be the test's parent.
+ */
 struct setting {
-	const char *path;	/* NULL: it is not */
+	char path[128];		/* none: it is not */
 	char old[256];
 };
 
@@ -66,17 +69,17 @@ static inline bool setting_change(struct setting *s, const char *path,
 	bool changed = !read_file(path, s->old, sizeof(s->old)) &&
 		       !write_file(path, value);
 
-	s->path = changed ? path : NULL;
+	snprintf(s->path, sizeof(s->path), "%s", changed ? path : "");
 	return changed;
 }
 
 /* Return: whether it is as before. */
 static inline bool setting_restore(struct setting *s)
 {
-	const char *path = s->path;
+	bool restored = !*s->path || !write_file(s->path, s->old);
 
-	s->path = NULL;
-	return !path || !write_file(path, s->old);
+	*s->path = '\0';
+	return restored;
 }
 
 static inline long sysctl_read(const char *path)
