@@ -7,6 +7,7 @@
 #ifndef _MMAPDEMO_COMPAT_H
 #define _MMAPDEMO_COMPAT_H
 
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/shrinker.h>
@@ -31,6 +32,14 @@
 #define release_fault_lock(vmf)		mmap_read_unlock((vmf)->vma->vm_mm)
 #else
 #define MMAPDEMO_FAULT_ORDER		unsigned int
+#endif
+
+#if KERNEL_BEFORE(6, 6)		/* 9b6304c1d537 */
+#define inode_get_ctime(inode)	((inode)->i_ctime)
+#endif
+
+#if KERNEL_BEFORE(6, 7)		/* 12cd44023651 */
+#define inode_get_mtime(inode)	((inode)->i_mtime)
 #endif
 
 #if KERNEL_BEFORE(6, 7)		/* c42d50aefd17: shrinkers are allocated by the core */
@@ -85,6 +94,10 @@ static inline void shrinker_free(struct shrinker *shrinker)
 #define MODULE_IMPORT_KUNIT_NS		MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING)
 #else
 #define MODULE_IMPORT_KUNIT_NS		MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING")
+#endif
+
+#if KERNEL_BEFORE(6, 13)	/* 4e40eff0b573 */
+#define is_mgtime(inode)	false
 #endif
 
 #ifndef alloc_pages_bulk	/* 6.14 */

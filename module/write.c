@@ -27,11 +27,52 @@
  */
 #include <linux/mm.h>
 #include <linux/rmap.h>
+#include <linux/timekeeping.h>
 
 #include "compat.h"
 #include "stats.h"
 #include "trace.h"
 #include "write.h"
+
+/*
+ * Whether the times of a node are already what they would be set to, which they are
+ * for a few milliseconds: with file_update_time() to find out takes some hundred
+ * instructions. It has more to look at where times are finer (multigrain), or come
+ * with a version.
+ */
+static bool is_touched(const struct inode *inode)
+{
+	struct timespec64 now, mtime, ctime;
+
+	if (is_mgtime(inode) || IS_I_VERSION(inode))
+		return false;
+	ktime_get_coarse_real_ts64(&now);
+	mtime = inode_get_mtime(inode);
+	ctime = inode_get_ctime(inode);
+	return timespec64_equal(&now, &mtime) && timespec64_equal(&now, &ctime);
+}
+
+/**
+ * mmapdemo_touch() - update the times of a device node
+ * @file: a file opened through it
+ *
+ * Not if the node lives on a filesystem that is being frozen: ext4 would
+ * complain, and xfs would make us wait for the thaw, with whatever locks we
+ * hold (as in fs/pipe.c, pipe_write()). An error is of no concern to the write,
+ * either: the node may be on a filesystem that is mounted read-only.
+ *
+ * Context: process context, may sleep in the node's filesystem. No lock of the
+ * store but the inode's is held.
+ */
+void mmapdemo_touch(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+
+	if (!is_touched(inode) && sb_start_write_trylock(inode->i_sb)) {
+		file_update_time(file);
+		sb_end_write(inode->i_sb);
+	}
+}
 
 /*
  * As xas_set_mark(), which sees to it that all nodes up to the root have the mark

@@ -81,28 +81,7 @@ static inline bool mmapdemo_end_write(struct mmapdemo_store *store,
 	       mmapdemo_set_marks(store, folio, marks);
 }
 
-/**
- * mmapdemo_touch() - update the times of a device node
- * @file: a file opened through it
- *
- * Not if the node lives on a filesystem that is being frozen: ext4 would
- * complain, and xfs would make us wait for the thaw, with whatever locks we
- * hold (as in fs/pipe.c, pipe_write()). An error is of no concern to the write,
- * either: the node may be on a filesystem that is mounted read-only.
- *
- * Context: process context, may sleep in the node's filesystem. No lock of the
- * store but the inode's is held.
- */
-static inline void mmapdemo_touch(struct file *file)
-{
-	struct super_block *sb = file_inode(file)->i_sb;
-
-	if (sb_start_write_trylock(sb)) {
-		file_update_time(file);
-		sb_end_write(sb);
-	}
-}
-
+void mmapdemo_touch(struct file *file);
 bool mmapdemo_dirty_folio(struct address_space *mapping, struct folio *folio);
 void mmapdemo_mark_new_locked(struct mmapdemo_store *store, struct folio *folio,
 			      struct xa_state *xas);
