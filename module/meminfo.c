@@ -23,42 +23,24 @@ static void add_to_node(struct pglist_data *node, long used, long spare)
 }
 
 /**
- * mmapdemo_meminfo_add_one() - count a page, or count it no longer
- * @folio: the page
+ * mmapdemo_meminfo_add() - count pages, or count them no longer
+ * @pages: the pages
+ * @nr: how many
  * @used: 1: as used; -1: no longer; 0: as before
  * @spare: the same as spare
  *
  * Context: any.
  */
-void mmapdemo_meminfo_add_one(struct folio *folio, long used, long spare)
+void mmapdemo_meminfo_add(struct folio **pages, unsigned int nr, long used, long spare)
 {
-	add_to_node(folio_pgdat(folio), used, spare);
-}
-
-/**
- * mmapdemo_meminfo_add() - the same for a list of pages
- * @pages: linked by folio->lru; the caller's, or protected by its lock
- * @used: 1, -1 or 0, for each of them
- * @spare: likewise
- *
- * Context: any.
- */
-void mmapdemo_meminfo_add(struct list_head *pages, long used, long spare)
-{
-	struct pglist_data *node = NULL;
-	struct folio *folio;
-	long nr = 0;
+	unsigned int first = 0, i;
 
 	/* In one go for all that follow each other on a node. */
-	list_for_each_entry(folio, pages, lru) {
-		if (folio_pgdat(folio) != node) {
-			if (nr)
-				add_to_node(node, nr * used, nr * spare);
-			node = folio_pgdat(folio);
-			nr = 0;
-		}
-		nr++;
+	for (i = 1; i <= nr; i++) {
+		if (i < nr && folio_pgdat(pages[i]) == folio_pgdat(pages[first]))
+			continue;
+		add_to_node(folio_pgdat(pages[first]), (i - first) * used,
+			    (i - first) * spare);
+		first = i;
 	}
-	if (nr)
-		add_to_node(node, nr * used, nr * spare);
 }

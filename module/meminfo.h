@@ -6,9 +6,7 @@
 #define _MMAPDEMO_MEMINFO_H
 
 struct folio;
-struct list_head;
 
-void mmapdemo_meminfo_add_one(struct folio *folio, long used, long spare);
-void mmapdemo_meminfo_add(struct list_head *pages, long used, long spare);
+void mmapdemo_meminfo_add(struct folio **pages, unsigned int nr, long used, long spare);
 
 #endif /* _MMAPDEMO_MEMINFO_H */

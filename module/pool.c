@@ -27,10 +27,12 @@
 #include "pool.h"
 #include "stats.h"
 
-/* Pages to allocate, or to move between two lists, at a time. */
+/* Pages to allocate, or to move between a cache and the free list, at a time. */
 #define POOL_BATCH	16
 /* Limit of a CPU's cache: a batch to take from, and one to put into. */
 #define CACHE_MAX	(2 * POOL_BATCH)
+/* Half a batch: the largest that the allocator keeps on lists of a CPU. */
+#define BLOCK_ORDER	3
 
 /*
  * folio->private of a spare page tells whether it still holds its last user's
@@ -43,24 +45,16 @@
  * struct mmapdemo_cache - spare pages of one CPU
  * @lock: protects the rest. A spinlock, not just preemption off, so that a CPU
  *	  at the cap can drain the others' caches.
- * @pages: linked by folio->lru; last in, first out, while still cache-hot
- * @nr: length of @pages; written under @lock, with WRITE_ONCE() for lockless
- *	readers
+ * @nr: how many of @pages there are; written under @lock, with WRITE_ONCE() for
+ *	lockless readers
+ * @pages: last in, first out, while still cache-hot
  */
 struct mmapdemo_cache {
 	/* protects pages and nr */
 	spinlock_t lock;
-	struct list_head pages;
 	unsigned int nr;
+	struct folio *pages[CACHE_MAX];
 };
-
-static struct folio *list_take(struct list_head *list)
-{
-	struct folio *folio = list_first_entry(list, struct folio, lru);
-
-	list_del_init(&folio->lru);
-	return folio;
-}
 
 static struct folio *cache_take(struct mmapdemo_cache *cache)
 {
@@ -68,82 +62,85 @@ static struct folio *cache_take(struct mmapdemo_cache *cache)
 
 	spin_lock(&cache->lock);
 	if (cache->nr) {
-		folio = list_take(&cache->pages);
 		WRITE_ONCE(cache->nr, cache->nr - 1);
+		folio = cache->pages[cache->nr];
 	}
 	spin_unlock(&cache->lock);
 	return folio;
 }
 
-/* Moves everything from @list, of length @nr, to the shared free list. */
-static void pool_splice(struct mmapdemo_pool *pool, struct list_head *list,
-			unsigned long nr)
+/* Moves @nr of @pages to the shared free list. */
+static void pool_add(struct mmapdemo_pool *pool, struct folio **pages, unsigned int nr)
 {
-	mmapdemo_meminfo_add(list, -1, 1);
+	LIST_HEAD(list);
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		list_add(&pages[i]->lru, &list);
+	mmapdemo_meminfo_add(pages, nr, -1, 1);
 	spin_lock(&pool->lock);
-	list_splice_init(list, &pool->free);
+	list_splice(&list, &pool->free);
 	WRITE_ONCE(pool->nr_free, pool->nr_free + nr);
 	spin_unlock(&pool->lock);
 }
 
-/* Moves up to @max pages from the free list to @list. Return: how many. */
-static unsigned long pool_unsplice_locked(struct mmapdemo_pool *pool,
-					  struct list_head *list,
-					  unsigned long max)
+/* Moves up to @max pages from the free list to @pages. Return: how many. */
+static unsigned int pool_remove_locked(struct mmapdemo_pool *pool,
+				       struct folio **pages, unsigned long max)
 {
-	unsigned long nr, i;
 	struct list_head *last = &pool->free;
+	LIST_HEAD(removed);
+	unsigned int nr;
 
 	lockdep_assert_held(&pool->lock);
-	nr = min(max, pool->nr_free);
-	for (i = 0; i < nr; i++)
+	for (nr = 0; nr < max && nr < pool->nr_free; nr++) {
 		last = last->next;
-	list_cut_position(list, &pool->free, last);
+		pages[nr] = list_entry(last, struct folio, lru);
+	}
+	list_cut_position(&removed, &pool->free, last);
 	WRITE_ONCE(pool->nr_free, pool->nr_free - nr);
 	return nr;
 }
 
-static unsigned long pool_unsplice(struct mmapdemo_pool *pool,
-				   struct list_head *list, unsigned long max)
+static unsigned int pool_remove(struct mmapdemo_pool *pool, struct folio **pages,
+				unsigned long max)
 {
-	unsigned long nr;
+	unsigned int nr;
 
 	spin_lock(&pool->lock);
-	nr = pool_unsplice_locked(pool, list, max);
+	nr = pool_remove_locked(pool, pages, max);
 	spin_unlock(&pool->lock);
-	mmapdemo_meminfo_add(list, 1, -1);
+	mmapdemo_meminfo_add(pages, nr, 1, -1);
 	return nr;
 }
 
 /*
- * Puts a page into the local cache, which gives a batch to the free list when
- * it overflows. If we migrate, the page goes to the cache of the previous CPU:
+ * Puts pages into the local cache, which gives its coldest ones to the free list
+ * when it is full. If we migrate, they go to the cache of the previous CPU:
  * harmless, as its lock is held.
  */
-static void cache_give(struct mmapdemo_pool *pool, struct folio *folio)
+static void cache_give(struct mmapdemo_pool *pool, struct folio **pages, unsigned int nr)
 {
 	struct mmapdemo_cache *cache = raw_cpu_ptr(pool->caches);
-	LIST_HEAD(surplus);
-	unsigned int nr, i;
+	unsigned int had;
 
 	spin_lock(&cache->lock);
-	list_add(&folio->lru, &cache->pages);
-	nr = cache->nr + 1;
-	if (nr > CACHE_MAX) {
-		/* The tail is the coldest. */
-		for (i = 0; i < POOL_BATCH; i++)
-			list_move(cache->pages.prev, &surplus);
-		pool_splice(pool, &surplus, POOL_BATCH);
-		nr -= POOL_BATCH;
+	had = cache->nr;
+	if (had + nr > CACHE_MAX) {
+		pool_add(pool, cache->pages, POOL_BATCH);
+		had -= POOL_BATCH;
+		memmove(cache->pages, cache->pages + POOL_BATCH,
+			had * sizeof(*cache->pages));
 	}
-	WRITE_ONCE(cache->nr, nr);
+	memcpy(cache->pages + had, pages, nr * sizeof(*pages));
+	WRITE_ONCE(cache->nr, had + nr);
 	spin_unlock(&cache->lock);
 }
 
 /*
  * Moves the pages of all caches to the free list. Holds both locks, so that a
- * page is always on one of the lists: otherwise two CPUs that drain at once
- * could both find nothing.
+ * page is always in one of the two: otherwise two CPUs that drain at once could
+ * both find nothing.
  */
 static void pool_drain(struct mmapdemo_pool *pool)
 {
@@ -154,7 +151,7 @@ static void pool_drain(struct mmapdemo_pool *pool)
 
 		spin_lock(&cache->lock);
 		if (cache->nr)
-			pool_splice(pool, &cache->pages, cache->nr);
+			pool_add(pool, cache->pages, cache->nr);
 		WRITE_ONCE(cache->nr, 0);
 		spin_unlock(&cache->lock);
 	}
@@ -173,24 +170,48 @@ static unsigned long pool_reserve(struct mmapdemo_pool *pool, unsigned long nr)
 	return nr;
 }
 
+/*
+ * Allocates blocks of pages, and splits them: to find a block costs as much as to
+ * find a page. Only what is there: nothing is reclaimed or compacted for it.
+ * Return: how many of @nr pages that were.
+ */
+static unsigned int alloc_blocks(struct page **pages, unsigned int nr)
+{
+	const gfp_t gfp = (MMAPDEMO_POOL_GFP & ~__GFP_RECLAIM) | __GFP_NOWARN |
+			  __GFP_NOMEMALLOC;
+	unsigned int got = 0, i;
+
+	while (nr - got >= 1 << BLOCK_ORDER) {
+		struct page *block = alloc_pages(gfp, BLOCK_ORDER);
+
+		if (!block)
+			break;
+		split_page(block, BLOCK_ORDER);
+		for (i = 0; i < 1 << BLOCK_ORDER; i++)
+			pages[got++] = block + i;
+	}
+	return got;
+}
+
 /* Allocates up to a batch of pages. Return: how many; -ENOSPC; -ENOMEM. */
-static long pool_grow(struct mmapdemo_pool *pool, struct list_head *list)
+static int pool_grow(struct mmapdemo_pool *pool, struct folio **folios)
 {
 	struct page *pages[POOL_BATCH] = { };
-	unsigned long reserved = pool_reserve(pool, POOL_BATCH);
-	unsigned long i, nr;
+	unsigned int reserved = pool_reserve(pool, POOL_BATCH);
+	unsigned int nr, i;
 
 	if (!reserved)
 		return -ENOSPC;
 
-	nr = alloc_pages_bulk(MMAPDEMO_POOL_GFP, reserved, pages);
+	nr = alloc_blocks(pages, reserved);
+	/* Fills the places that are empty. */
+	if (nr < reserved)
+		nr = alloc_pages_bulk(MMAPDEMO_POOL_GFP, reserved, pages);
 	for (i = 0; i < nr; i++) {
-		struct folio *folio = page_folio(pages[i]);
-
-		folio->private = NULL;
-		list_add_tail(&folio->lru, list);
+		folios[i] = page_folio(pages[i]);
+		folios[i]->private = NULL;
 	}
-	mmapdemo_meminfo_add(list, 1, 0);
+	mmapdemo_meminfo_add(folios, nr, 1, 0);
 	atomic_long_sub(reserved - nr, &pool->nr_held);
 	mmapdemo_stat_add(pool->stats, STAT_POOL_ALLOCATED, nr);
 	return nr ?: -ENOMEM;
@@ -206,7 +227,7 @@ static void pool_release(struct mmapdemo_pool *pool, struct folio *folio)
 
 static void pool_forget(struct mmapdemo_pool *pool, struct folio *folio)
 {
-	mmapdemo_meminfo_add_one(folio, -1, 0);
+	mmapdemo_meminfo_add(&folio, 1, -1, 0);
 	atomic_long_dec(&pool->nr_held);
 	atomic_long_inc(&pool->nr_forgotten);
 	pool_release(pool, folio);
@@ -228,6 +249,14 @@ static bool pool_reclaim(struct folio *folio)
 	folio->private = POOL_STALE;
 	folio_ref_unfreeze(folio, 1);
 	return true;
+}
+
+static struct folio *list_take(struct list_head *list)
+{
+	struct folio *folio = list_first_entry(list, struct folio, lru);
+
+	list_del_init(&folio->lru);
+	return folio;
 }
 
 /*
@@ -260,7 +289,6 @@ void mmapdemo_pool_take_back(struct mmapdemo_pool *pool)
 {
 	unsigned long back = 0, unfit = 0;
 	struct folio *folio, *next;
-	LIST_HEAD(returned);
 	LIST_HEAD(forget);
 
 	if (!READ_ONCE(pool->nr_lent))
@@ -271,12 +299,11 @@ void mmapdemo_pool_take_back(struct mmapdemo_pool *pool)
 			list_move(&folio->lru, &forget);
 			unfit++;
 		} else if (pool_reclaim(folio)) {
-			list_move(&folio->lru, &returned);
+			list_move(&folio->lru, &pool->free);
+			mmapdemo_meminfo_add(&folio, 1, -1, 1);
 			back++;
 		}
 	}
-	mmapdemo_meminfo_add(&returned, -1, 1);
-	list_splice(&returned, &pool->free);
 	WRITE_ONCE(pool->nr_lent, pool->nr_lent - back - unfit);
 	WRITE_ONCE(pool->nr_free, pool->nr_free + back);
 	spin_unlock(&pool->lock);
@@ -292,32 +319,21 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_take_back);
  */
 static struct folio *pool_refill(struct mmapdemo_pool *pool)
 {
-	struct folio *folio;
-	LIST_HEAD(batch);
-	long nr;
+	struct folio *batch[POOL_BATCH];
+	int nr;
 
-	nr = pool_unsplice(pool, &batch, POOL_BATCH);
-	if (!nr)
-		nr = pool_grow(pool, &batch);
+	nr = pool_remove(pool, batch, POOL_BATCH) ?: pool_grow(pool, batch);
 	if (nr == -ENOSPC) {
 		pool_drain(pool);
 		mmapdemo_pool_take_back(pool);
 		/* If the shrinker was faster, there is room below the cap. */
-		nr = pool_unsplice(pool, &batch, 1) ?: pool_grow(pool, &batch);
+		nr = pool_remove(pool, batch, 1) ?: pool_grow(pool, batch);
 	}
 	if (nr < 0)
 		return ERR_PTR(nr);
-
-	folio = list_take(&batch);
-	if (nr > 1) {
-		struct mmapdemo_cache *cache = raw_cpu_ptr(pool->caches);
-
-		spin_lock(&cache->lock);
-		list_splice(&batch, &cache->pages);
-		WRITE_ONCE(cache->nr, cache->nr + nr - 1);
-		spin_unlock(&cache->lock);
-	}
-	return folio;
+	if (nr > 1)
+		cache_give(pool, batch, nr - 1);
+	return batch[nr - 1];
 }
 
 /**
@@ -384,7 +400,7 @@ void mmapdemo_pool_put(struct mmapdemo_pool *pool, struct folio *folio)
 	if (unlikely(pool_unfit(folio)))
 		pool_forget(pool, folio);
 	else if (likely(pool_reclaim(folio)))
-		cache_give(pool, folio);
+		cache_give(pool, &folio, 1);
 	else
 		pool_lend(pool, folio);
 }
@@ -421,25 +437,31 @@ EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_count);
 unsigned long mmapdemo_pool_shrink(struct mmapdemo_pool *pool,
 				   unsigned long nr_pages)
 {
-	LIST_HEAD(pages);
-	unsigned long nr;
+	struct folio *batch[POOL_BATCH];
+	unsigned long freed = 0;
+	unsigned int nr, i;
 
 	if (READ_ONCE(pool->nr_free) < nr_pages) {
 		pool_drain(pool);
 		mmapdemo_pool_take_back(pool);
 	}
-	/*
-	 * Unlist the pages and make room below the cap in one step: otherwise a
-	 * fault at the cap could find neither a page nor room for one.
-	 */
-	spin_lock(&pool->lock);
-	nr = pool_unsplice_locked(pool, &pages, nr_pages);
-	atomic_long_sub(nr, &pool->nr_held);
-	spin_unlock(&pool->lock);
-	mmapdemo_meminfo_add(&pages, 0, -1);
-	while (!list_empty(&pages))
-		pool_release(pool, list_take(&pages));
-	return nr;
+	do {
+		/*
+		 * Unlist the pages and make room below the cap in one step:
+		 * otherwise a fault at the cap could find neither a page nor
+		 * room for one.
+		 */
+		spin_lock(&pool->lock);
+		nr = pool_remove_locked(pool, batch, min_t(unsigned long, POOL_BATCH,
+							   nr_pages - freed));
+		atomic_long_sub(nr, &pool->nr_held);
+		spin_unlock(&pool->lock);
+		mmapdemo_meminfo_add(batch, nr, 0, -1);
+		for (i = 0; i < nr; i++)
+			pool_release(pool, batch[i]);
+		freed += nr;
+	} while (nr && freed < nr_pages);
+	return freed;
 }
 EXPORT_SYMBOL_IF_KUNIT(mmapdemo_pool_shrink);
 
@@ -460,7 +482,7 @@ int mmapdemo_pool_adopt(struct mmapdemo_pool *pool, struct folio *folio)
 	    !(mmapdemo_pool_shrink(pool, 1) && pool_reserve(pool, 1)))
 		return -ENOSPC;
 	folio->private = NULL;
-	mmapdemo_meminfo_add_one(folio, 1, 0);
+	mmapdemo_meminfo_add(&folio, 1, 1, 0);
 	mmapdemo_stat_inc(pool->stats, STAT_POOL_ALLOCATED);
 	return 0;
 }
@@ -532,7 +554,6 @@ int mmapdemo_pool_init(struct mmapdemo_pool *pool, unsigned long cap,
 		struct mmapdemo_cache *cache = per_cpu_ptr(pool->caches, cpu);
 
 		spin_lock_init(&cache->lock);
-		INIT_LIST_HEAD(&cache->pages);
 	}
 
 	if (pool_shrinker_create(pool)) {

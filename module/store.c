@@ -126,7 +126,8 @@ static int store_insert(struct mmapdemo_store *store, pgoff_t pgoff,
 				mmapdemo_mark_new_locked(store, folio, &xas);
 		}
 		xas_unlock_irq(&xas);
-	} while (xas_nomem(&xas, GFP_KERNEL));
+		/* Most often there is neither an error nor a node to be freed. */
+	} while (unlikely(xas_error(&xas) || xas.xa_alloc) && xas_nomem(&xas, GFP_KERNEL));
 
 	if (xas_error(&xas)) {
 		folio_clear_private(folio);
