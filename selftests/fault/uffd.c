@@ -13,47 +13,11 @@
 #include "mmapdemo_test.h"
 #include "newer_uapi.h"
 #include "proc.h"
+#include "uffd.h"
 
 #include <pthread.h>
-#include <sys/syscall.h>
 
 DEVICE_FIXTURE(uffd)
-
-/* A userfaultfd with these features; negative: an errno. */
-static int open_uffd(__u64 features)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC), error;
-
-	if (fd < 0 || !ioctl(fd, UFFDIO_API, &api))
-		return fd < 0 ? -errno : fd;
-	error = errno;
-	close(fd);
-	return -error;
-}
-
-static int watch(int uffd, void *p, size_t nr, __u64 mode)
-{
-	struct uffdio_register reg = {
-		.range = { (uintptr_t)p, nr * page_size }, .mode = mode,
-	};
-
-	return ioctl(uffd, UFFDIO_REGISTER, &reg) ? errno : 0;
-}
-
-#define MISSING	UFFDIO_REGISTER_MODE_MISSING
-#define MINOR	UFFDIO_REGISTER_MODE_MINOR
-#define WP	UFFDIO_REGISTER_MODE_WP
-
-/* What the kernel would need for open_uffd() not to return this; or NULL. */
-static const char *missing(int error)
-{
-	if (error == -ENOSYS)
-		return "CONFIG_USERFAULTFD";
-	if (error == -EINVAL && !kernel_before(6, 7))
-		return "CONFIG_PTE_MARKER_UFFD_WP";
-	return NULL;
-}
 
 TEST_F(uffd, V03_refuses_to_serve_faults)
 {
@@ -116,16 +80,6 @@ TEST_F(uffd, V03_write_protects_plain_mappings)
 	EXPECT_FALSE(vma_has_flag(shared, "uw"));
 	EXPECT_EQ(expected, watch(other, shared, 2, WP));
 	close(other);
-}
-
-static int protect(int uffd, void *p, size_t nr)
-{
-	struct uffdio_writeprotect wp = {
-		.range = { (uintptr_t)p, nr * page_size },
-		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
-	};
-
-	return ioctl(uffd, UFFDIO_WRITEPROTECT, &wp) ? errno : 0;
 }
 
 FIXTURE(uffd_async) {
@@ -301,7 +255,7 @@ TEST_F(uffd, X02_write_is_logged_when_it_is_done)
 	ASSERT_EQ(0, watch(fd, p + page_size, 1, MISSING));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, write_held, &held));
 	/* It has met the second half of its buffer, which is not there. */
-	ASSERT_EQ(sizeof(msg), read(fd, &msg, sizeof(msg)));
+	ASSERT_TRUE(uffd_wait(fd, &msg));
 	EXPECT_EQ(0, clean_all(self->fd));
 	EXPECT_EQ(0, pool_read("dirty"));
 	EXPECT_EQ(0, ioctl(fd, UFFDIO_ZEROPAGE, &more));

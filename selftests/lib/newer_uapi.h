@@ -50,6 +50,37 @@ struct cachestat {
 #ifndef UFFD_FEATURE_WP_ASYNC
 #define UFFD_FEATURE_WP_ASYNC	_BITULL(15)
 #endif
+#ifndef UFFDIO_POISON
+#define UFFDIO_POISON		_IOWR(UFFDIO, 0x08, struct uffdio_poison)
+struct uffdio_poison {
+	struct uffdio_range range;
+	__u64 mode;
+	__s64 updated;
+};
+#endif
+#ifndef UFFDIO_MOVE
+#define UFFDIO_MOVE		_IOWR(UFFDIO, 0x05, struct uffdio_move)
+struct uffdio_move {
+	__u64 dst;
+	__u64 src;
+	__u64 len;
+	__u64 mode;
+	__s64 move;
+};
+#endif
+#ifndef UFFDIO_RWPROTECT
+#define UFFD_FEATURE_RWP	_BITULL(17)
+#define UFFD_FEATURE_RWP_ASYNC	_BITULL(18)
+#define UFFD_PAGEFAULT_FLAG_RWP	_BITULL(3)
+#define UFFDIO_REGISTER_MODE_RWP	_BITULL(3)
+#define UFFDIO_RWPROTECT_MODE_RWP	_BITULL(0)
+#define UFFDIO_RWPROTECT	_IOWR(UFFDIO, 0x09, struct uffdio_rwprotect)
+struct uffdio_rwprotect {
+	struct uffdio_range range;
+	__u64 mode;
+};
+#endif
+
 #ifndef PAGEMAP_SCAN
 struct page_region {
 	__u64 start;
