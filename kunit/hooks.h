@@ -41,6 +41,9 @@ enum hooks_setting {
 #ifdef CONFIG_NUMA
 	SET_POLICY,
 #endif
+#if MMAPDEMO_HAVE_UFFD_OPS
+	SET_UFFD_OPS,
+#endif
 #if MMAPDEMO_HAVE_MMAP_PREPARE
 	SET_MAPPED,
 	SET_ACTION,
@@ -81,6 +84,9 @@ enum hooks_count {
 	COUNT_ACCESS,
 	COUNT_NAME,
 	COUNT_SET_POLICY,
+	COUNT_UFFD_ALLOC,
+	COUNT_UFFD_ADD,
+	COUNT_UFFD_REMOVE,
 	COUNT_DIRTY_FOLIO,	/* calls of the address_space's dirty_folio */
 	COUNT_CALLED,		/* what the helper returned, see hooks_call() */
 	COUNT_LEFT,		/* pages that vm_insert_pages did not insert */
@@ -188,6 +194,9 @@ long hooks_call(struct vm_area_struct *vma, long nr);
 long hooks_call_find(const char *name);
 
 extern const struct vm_operations_struct hooks_vm_ops;
+#if MMAPDEMO_HAVE_UFFD_OPS
+extern const struct vm_uffd_ops hooks_uffd_ops;
+#endif
 #if MMAPDEMO_HAVE_MMAP_PREPARE
 int hooks_mmap_prepare(struct vm_area_desc *desc);
 #endif

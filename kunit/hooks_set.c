@@ -96,6 +96,9 @@ static const struct hooks_setting_info settings[HOOKS_NR_SETTINGS] = {
 #ifdef CONFIG_NUMA
 	[SET_POLICY]		= HOOK(set_policy, NULL),
 #endif
+#if MMAPDEMO_HAVE_UFFD_OPS
+	[SET_UFFD_OPS]		= HOOK(uffd_ops, NULL),
+#endif
 #if MMAPDEMO_HAVE_MMAP_PREPARE
 	[SET_MAPPED]		= HOOK(mapped, NULL),
 	[SET_ACTION]		= WORDS("action", action_words),
@@ -135,6 +138,9 @@ static const char * const count_names[HOOKS_NR_COUNTS] = {
 	[COUNT_ACCESS]		= "access",
 	[COUNT_NAME]		= "name",
 	[COUNT_SET_POLICY]	= "set_policy",
+	[COUNT_UFFD_ALLOC]	= "uffd_alloc",
+	[COUNT_UFFD_ADD]	= "uffd_add",
+	[COUNT_UFFD_REMOVE]	= "uffd_remove",
 	[COUNT_DIRTY_FOLIO]	= "dirty_folio",
 	[COUNT_CALLED]		= "called",
 	[COUNT_LEFT]		= "left",

@@ -324,6 +324,9 @@ const struct vm_operations_struct hooks_vm_ops = {
 #ifdef CONFIG_NUMA
 	.set_policy	= hooks_set_policy,
 #endif
+#if MMAPDEMO_HAVE_UFFD_OPS
+	.uffd_ops	= &hooks_uffd_ops,
+#endif
 #if MMAPDEMO_HAVE_MMAP_PREPARE
 	.mapped		= hooks_mapped,
 #endif

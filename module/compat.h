@@ -115,4 +115,7 @@ static inline void shrinker_free(struct shrinker *shrinker)
 #define zap_special_vma_range		zap_vma_ptes
 #endif
 
+/* Without userfaultfd there is no struct vm_uffd_ops. */
+#define MMAPDEMO_HAVE_UFFD_OPS	(!KERNEL_BEFORE(7, 3) && IS_ENABLED(CONFIG_USERFAULTFD))
+
 #endif /* _MMAPDEMO_COMPAT_H */
