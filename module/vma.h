@@ -7,12 +7,21 @@
 
 #include <linux/mm.h>
 
+#include "compat.h"
 #include "fault.h"
 
 void mmapdemo_vma_open(struct vm_area_struct *vma);
 void mmapdemo_vma_close(struct vm_area_struct *vma);
 
+#if MMAPDEMO_HAVE_UFFD_OPS	/* uffd.c */
+extern const struct vm_uffd_ops mmapdemo_uffd_ops;
+#define MMAPDEMO_UFFD_OPS	.uffd_ops = &mmapdemo_uffd_ops,
+#else
+#define MMAPDEMO_UFFD_OPS
+#endif
+
 #define MMAPDEMO_VM_OPS							\
+	MMAPDEMO_UFFD_OPS						\
 	.open		= mmapdemo_vma_open,				\
 	.close		= mmapdemo_vma_close,				\
 	.fault		= mmapdemo_fault,				\

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Proves what userfaultfd does with a mapping of the device, which is little:
- * faults are the device's to serve, and only what write-protects without
- * asking anybody (WP_ASYNC) is allowed; and that PAGEMAP_SCAN finds the pages
- * that were written, with that. And it holds a write(2) to the device half-way,
- * by its buffer. Each test runs in both fault modes.
+ * Proves what a userfaultfd may watch of the device: that pages are missing never,
+ * that they are written since 7.3, and since 6.7 if nobody is asked (WP_ASYNC);
+ * and that PAGEMAP_SCAN finds the pages that were written, with that. And it
+ * holds a write(2) to the device half-way, by its buffer. Each test runs in both
+ * fault modes. What comes of it since 7.3 is in uffd_protect.c, uffd_life.c.
  *
  * The ids (V03, ...) name the branches of mmap that a test proves.
  * Needs: see mmapdemo_test.h; CONFIG_USERFAULTFD, and where a test says so
@@ -19,10 +19,15 @@
 
 DEVICE_FIXTURE(uffd)
 
-TEST_F(uffd, V03_refuses_to_serve_faults)
+/*
+ * V03: it is for the driver to tell of them, by a function that no module can
+ * call.
+ */
+TEST_F(uffd, V03_missing_pages_are_not_told)
 {
 	const __u64 modes[] = {
-		MISSING, MINOR, WP, MISSING | WP, MISSING | MINOR | WP,
+		MISSING, MINOR, MISSING | WP, MISSING | MINOR, MINOR | WP,
+		MISSING | MINOR | WP,
 	};
 	char *shared = map_shared(_metadata, self->fd, 0, 2);
 	char *private = map_private(_metadata, self->fd, 0, 2);
@@ -42,6 +47,36 @@ TEST_F(uffd, V03_refuses_to_serve_faults)
 	write_pages(shared, 2, 1);
 	EXPECT_EQ(2, pool_read("stored"));
 	close(fd);
+}
+
+/* Return: whether files can be write-protected at all. */
+static bool have_wp_markers(void)
+{
+	int fd = open_uffd(UFFD_FEATURE_WP_HUGETLBFS_SHMEM);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* V03: before 7.3 a driver has no say; VM_MIXEDMAP is refused on all. */
+TEST_F(uffd, V03_protection_needs_7_3)
+{
+	bool refused = variant->insert || kernel_before(7, 3) ||
+		       !have_wp_markers();
+	char *shared = map_shared(_metadata, self->fd, 0, 2);
+	char *private = map_private(_metadata, self->fd, 0, 2);
+	int fd, expected = refused ? EINVAL : 0;
+
+	fd = open_uffd(0);
+	if (missing(fd))
+		SKIP(return, "needs %s", missing(fd));
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(expected, watch(fd, shared, 2, WP));
+	EXPECT_EQ(expected, watch(fd, private, 2, WP));
+	EXPECT_EQ(!expected, vma_has_flag(shared, "uw"));
+	close(fd);
+	EXPECT_FALSE(vma_has_flag(shared, "uw"));
 }
 
 /*
