@@ -15,6 +15,7 @@
 #include "race.h"
 
 #include "tmpfs_like_util.h"
+#include "tmpfs_like_uffd.h"
 
 FIXTURE(tmpfs_like) {
 	struct device dev;
@@ -41,6 +42,8 @@ FIXTURE_SETUP(tmpfs_like)
 	close(memfd);
 	self->side[1].base = reserve(_metadata, 2 * ARENA);
 	ASSERT_LE(0, self->side[1].ro);
+	ASSERT_TRUE(side_watch(&self->side[0]));
+	ASSERT_TRUE(side_watch(&self->side[1]));
 	self->outcome = mmap(NULL, page_size, PROT_READ | PROT_WRITE,
 			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->outcome);
@@ -114,6 +117,7 @@ static const struct op ops[] = {
 	{ "resize", op_resize, 2 },
 	{ "discard", op_discard, 3 },
 	{ "fork", op_fork, 1 },
+	{ "uffd", op_uffd, 16 },
 };
 
 static const struct op *draw_op(unsigned int *seed)
@@ -274,6 +278,7 @@ TEST_F_TIMEOUT(tmpfs_like, random_operations, RACE_TIMEOUT)
 	for (i = 0; i < NR_EXCEPTIONS; i++)
 		TH_LOG("%lu times: %s: %s", excused[i], exceptions[i].what,
 		       exceptions[i].why);
+	TH_LOG("%lu accesses waited for a userfaultfd", self->side[0].told);
 }
 
 TEST_HARNESS_MAIN

@@ -7,6 +7,9 @@
 #define MMAPDEMO_TMPFS_LIKE_UTIL_H
 
 #include "mmapdemo_test.h"
+#include "uffd.h"
+
+#include <stdatomic.h>
 
 #define ARENA	48	/* pages; nothing else is mapped as far again behind */
 
@@ -14,6 +17,8 @@ struct side {
 	int rw, ro;
 	bool device;
 	char *base;
+	int uffd;	/* -1: none */
+	atomic_ulong told;	/* what its reader has heard: see tmpfs_like_uffd.h */
 };
 
 struct outcome {
@@ -22,6 +27,7 @@ struct outcome {
 	long sig, code, where;	/* of the signal, likewise */
 	long value;		/* what was read, or a sum of it */
 	long start;		/* the position that a call began at */
+	long told;		/* how often somebody waited for the userfaultfd */
 };
 
 struct step {
@@ -185,9 +191,23 @@ static inline int madvise_advice(const struct step *step)
 		      24 /* MADV_DONTNEED_LOCKED */, 102, 103, 99);
 }
 
+/*
+ * In 7.3 a guard page is not installed over a page that is write-protected, nor
+ * refused: the call starts again, for ever (mm/madvise.c, madvise_guard_install()).
+ */
+static inline void before_guard(const struct side *side, const struct step *step)
+{
+	size_t i;
+
+	for (i = 0; side->uffd >= 0 && i < step->nr; i++)
+		lift(side->uffd, place(side, step->page + i), 1);
+}
+
 static void op_madvise(const struct side *side, const struct step *step,
 		       struct outcome *outcome)
 {
+	if (madvise_advice(step) == MADV_GUARD_INSTALL)
+		before_guard(side, step);
 	note(outcome, madvise(place(side, step->page), step->nr * page_size,
 			      madvise_advice(step)));
 }
@@ -383,7 +403,10 @@ static void op_fork(const struct side *side, const struct step *step,
 static inline void run_step(const struct side *side, const struct step *step,
 			    struct outcome *outcome)
 {
+	unsigned long told = side->told;
+
 	step->op->run(side, step, outcome);
+	outcome->told = side->told - told;
 }
 
 static inline void print_step(unsigned long n, const struct step *step)
@@ -396,8 +419,9 @@ static inline void print_step(unsigned long n, const struct step *step)
 
 static inline void print_outcome(const char *name, const struct outcome *o)
 {
-	fprintf(stderr, "#   %s: %ld, errno %ld, signal %ld code %ld at %lx, value %ld\n",
-		name, o->ret, o->error, o->sig, o->code, o->where, o->value);
+	fprintf(stderr, "#   %s: %ld, errno %ld, signal %ld code %ld at %lx, value %ld, told %ld\n",
+		name, o->ret, o->error, o->sig, o->code, o->where, o->value,
+		o->told);
 }
 
 #endif /* MMAPDEMO_TMPFS_LIKE_UTIL_H */
