@@ -110,10 +110,19 @@ write_settings()
 	done >"$RUN/settings"
 }
 
+# Whether the guest gets two NUMA nodes: where the kernel leaves pages on their node,
+# and faults are those of the program alone.
+two_nodes()
+{
+	[ ! "${ICOUNT-}" ] && [ "$MACHINE" != arm64 ] &&
+		grep -qs '^CONFIG_X86_64_ACPI_NUMA=y' "$KERNEL_DIR/build/.config" &&
+		! grep -q '^CONFIG_NUMA_BALANCING=y' "$KERNEL_DIR/build/.config"
+}
+
 qemu_arguments()
 {
 	local machine=(-machine q35) cpus=(-cpu max -smp 2)
-	local console=ttyS0 clock=''
+	local console=ttyS0 clock='' node
 
 	if [ "$MACHINE" = arm64 ]; then
 		# The cheap way to sign pointers: the real one doubles the time.
@@ -138,6 +147,9 @@ qemu_arguments()
 		-device virtio-9p-pci,fsdev=root,mount_tag=root
 		-fsdev "local,id=run,path=$(for_qemu "$RUN"),security_model=none,multidevs=remap"
 		-device virtio-9p-pci,fsdev=run,mount_tag=run)
+	! two_nodes || for node in 0 1; do
+		QEMU+=(-object "memory-backend-ram,id=memory$node,size=1G" -numa "node,memdev=memory$node,cpus=$node")
+	done
 	[ -z "${PLUGIN-}" ] || QEMU+=(-plugin "$PLUGIN")
 	# shellcheck disable=SC2206 # a list of words
 	QEMU+=(${QEMU_WORDS-})

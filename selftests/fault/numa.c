@@ -6,7 +6,8 @@
  * both fault modes.
  *
  * Loads the module anew with a small pool, and in the end as it was.
- * Needs: see reload.h; two NUMA nodes: APPEND=numa=fake=2 make test TESTS=numa
+ * Needs: see reload.h; two NUMA nodes, which the guests of Debian's own kernels have
+ * with APPEND=numa=fake=2 only.
  */
 #include "mmapdemo_test.h"
 #include "reload.h"
