@@ -139,7 +139,7 @@ static inline bool xdp_start(struct xdp *x)
 		XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING, XDP_RX_RING,
 	};
 	socklen_t len = sizeof(x->offsets);
-	int nr = XDP_PACKETS;
+	int nr = XDP_PACKETS, tries, err;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(rings); i++)
@@ -149,8 +149,16 @@ static inline bool xdp_start(struct xdp *x)
 		return false;
 	x->fill = xdp_map_ring(x, xdp_fill_len(x), XDP_UMEM_PGOFF_FILL_RING);
 	x->rx = xdp_map_ring(x, xdp_rx_len(x), XDP_PGOFF_RX_RING);
-	return x->fill != MAP_FAILED && x->rx != MAP_FAILED &&
-	       !bind(x->fd, (struct sockaddr *)&lo, sizeof(lo)) && xdp_attach(x);
+	if (x->fill == MAP_FAILED || x->rx == MAP_FAILED)
+		return false;
+	/* A worker may still be at the socket that had the interface before. */
+	for (tries = 0; tries < 100; tries++) {
+		err = bind(x->fd, (struct sockaddr *)&lo, sizeof(lo));
+		if (!err || errno != EBUSY)
+			break;
+		usleep(10000);
+	}
+	return !err && xdp_attach(x);
 }
 
 /*
