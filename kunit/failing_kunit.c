@@ -124,25 +124,26 @@ static int run_dirty_log(struct failing_test *ft)
 						ft->arg);
 }
 
+/* The pool does without a block of pages, or the store without its first node. */
 static const struct failing_param failing_params[] = {
 	{ "a pool", NULL, 0, run_pool_init,
 	  undo_pool_init, -ENOMEM, 1, true, false },
 	{ "a store", NULL, 0, run_store_init,
 	  undo_store_init, -ENOMEM, 1, true, false },
 	{ "a page", NULL, 0, run_pool_get,
-	  NULL, -ENOMEM, 1, false, true },
+	  NULL, -ENOMEM, 0, false, true },
 	{ "a slot", NULL, 0, run_store_grab,
-	  NULL, -ENOMEM, 1, true, true },
+	  NULL, -ENOMEM, 0, true, true },
 	{ "a read fault", "map_pages", MAP_SHARED, run_read_fault,
-	  NULL, -EFAULT, 1, true, true },
+	  NULL, -EFAULT, 0, true, true },
 	{ "a write fault", "map_pages", MAP_SHARED, run_write_fault,
-	  NULL, -EFAULT, 1, true, true },
+	  NULL, -EFAULT, 0, true, true },
 	{ "a private write", "map_pages", MAP_PRIVATE, run_write_fault,
 	  NULL, -EFAULT, 3, true, true },
 	{ "insert, a read fault", "insert", MAP_SHARED, run_read_fault,
-	  NULL, -EFAULT, 1, true, true },
+	  NULL, -EFAULT, 0, true, true },
 	{ "insert, a write fault", "insert", MAP_SHARED, run_write_fault,
-	  NULL, -EFAULT, 1, true, true },
+	  NULL, -EFAULT, 0, true, true },
 	{ "insert, a private write", "insert", MAP_PRIVATE, run_write_fault,
 	  NULL, -EFAULT, 3, true, true },
 	{ "the ioctl of the dirty log", "map_pages", MAP_SHARED, run_dirty_log,
@@ -271,8 +272,9 @@ static void failing_allocation_leaves_nothing_behind(struct kunit *test)
 
 	if (param->mode)
 		prepare_memory(test);
-	while (denied < param->least && sweeps--)
+	do {
 		denied = max(denied, fail_each(test));
+	} while (denied < param->least && --sweeps);
 	KUNIT_EXPECT_GE(test, denied, param->least);
 }
 

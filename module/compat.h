@@ -97,7 +97,10 @@ static inline void shrinker_free(struct shrinker *shrinker)
 #endif
 
 #if KERNEL_BEFORE(6, 13)	/* 4e40eff0b573 */
-#define is_mgtime(inode)	false
+static inline bool is_mgtime(const struct inode *inode)
+{
+	return false;
+}
 #endif
 
 #ifndef alloc_pages_bulk	/* 6.14 */

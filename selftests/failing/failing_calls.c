@@ -143,27 +143,24 @@ static const char *check_write_hole(struct stage *s)
 	return NULL;
 }
 
+/* One failure is not enough: where there is no block of pages, there is a page. */
 TEST_F_TIMEOUT(failing_calls, write_into_a_hole, RACE_TIMEOUT)
 {
 	fail_each(_metadata, &self->stage, &(struct call){
 		.prepare = prepare_buffer, .run = run_write_hole,
 		.check = check_write_hole, .drain = true,
-		.least = 1,
 	});
-	EXPECT_LE(1, self->stage.seen);
 }
 
-/* Makes the call with all that it wants from a slab cache failing. */
-static void run_without_slab(struct stage *s, const struct call *call)
+/* Makes the call with all that it wants from a slab cache, or all pages, failing. */
+static void run_without(struct stage *s, const struct call *call, const char *probability)
 {
 	int fd = open("/proc/thread-self/make-it-fail", O_WRONLY);
 
-	if (write_file(FAILSLAB "probability", "100") ||
-	    write(fd, "1", 1) != 1)
+	if (write_file(probability, "100") || write(fd, "1", 1) != 1)
 		abort();
 	s->ret = call->run(s);
-	if (pwrite(fd, "0", 1, 0) != 1 ||
-	    write_file(FAILSLAB "probability", "0"))
+	if (pwrite(fd, "0", 1, 0) != 1 || write_file(probability, "0"))
 		abort();
 	s->injected = true;
 	close(fd);
@@ -182,10 +179,24 @@ TEST_F(failing_calls, write_without_a_slot)
 	struct stage *s = &self->stage;
 
 	stage_prepare(s, &call);
-	run_without_slab(s, &call);
+	run_without(s, &call, FAILSLAB "probability");
 	EXPECT_EQ(NULL, stage_judge(s, &call));
 	/* Short: the first pages have their slots in a node that is there. */
 	EXPECT_EQ(1, s->seen);
+}
+
+TEST_F(failing_calls, write_without_a_page)
+{
+	const struct call call = {
+		.prepare = prepare_buffer, .run = run_write_hole,
+		.check = check_write_hole, .drain = true,
+	};
+	struct stage *s = &self->stage;
+
+	stage_prepare(s, &call);
+	run_without(s, &call, FAIL_PAGES "probability");
+	EXPECT_EQ(NULL, stage_judge(s, &call));
+	EXPECT_EQ(-ENOMEM, s->ret);
 }
 
 static int pipes[2];

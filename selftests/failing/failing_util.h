@@ -44,6 +44,7 @@ static const struct {
 	{ FAILSLAB "probability", "0" },
 	{ FAIL_PAGES "ignore-gfp-wait", "N" },
 	{ FAIL_PAGES "ignore-gfp-highmem", "N" },
+	{ FAIL_PAGES "probability", "0" },
 	{ FAIL_PAGES "min-order", "0" },
 	{ FAIL_PAGES "verbose", "0" },
 	{ FAIL_PAGES "times", "-1" },

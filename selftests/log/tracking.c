@@ -339,6 +339,7 @@ TEST_F(tracking, V07_move_pages)
 	void *pages[3] = { p, p + page_size, p + 2 * page_size };
 	int status[3] = { -1, -1, -1 }, nodes[3], node;
 	__u64 entry;
+	size_t i;
 
 	if (!has_numa())
 		SKIP(return, "needs CONFIG_NUMA");
@@ -353,7 +354,8 @@ TEST_F(tracking, V07_move_pages)
 	EXPECT_EQ(-EFAULT, status[2]);
 
 	memset(status, -1, sizeof(status));
-	nodes[0] = nodes[1] = nodes[2] = node;
+	for (i = 0; i < ARRAY_SIZE(nodes); i++)
+		nodes[i] = node;
 	ASSERT_EQ(0, move_pages(pages, nodes, status));
 	EXPECT_EQ(node, status[0]);
 	EXPECT_EQ(-ENOENT, status[1]);

@@ -207,7 +207,8 @@ TEST_F(devices, fault_modes)
 
 TEST_F(devices, tracepoints)
 {
-	if (!ftrace_event("mmapdemo") || write_file(FTRACE "events/mmapdemo/filter", "device == 1")) {
+	if (!ftrace_event("mmapdemo") ||
+	    write_file(FTRACE "events/mmapdemo/filter", "device == 1")) {
 		ftrace_end();
 		SKIP(return, "needs tracefs");
 	}

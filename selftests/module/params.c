@@ -120,7 +120,7 @@ FIXTURE_VARIANT_ADD(refused, fault_mode_nothing) { REFUSED("fault_mode", "", MOD
 FIXTURE_VARIANT_ADD(refused, dirty_log_number) { REFUSED("dirty_log", "2", SWITCH) };
 FIXTURE_VARIANT_ADD(refused, dirty_log_word) { REFUSED("dirty_log", "yes", SWITCH) };
 FIXTURE_VARIANT_ADD(refused, mmap_hook_word) { REFUSED("mmap_hook", "foo", HOOKS) };
-FIXTURE_VARIANT_ADD(refused, mmap_hook_both) { REFUSED("mmap_hook", "mmap mmap_prepare", HOOKS) };
+FIXTURE_VARIANT_ADD(refused, mmap_hook_both) { REFUSED("mmap_hook", "mmap+mmap_prepare", HOOKS) };
 
 FIXTURE_SETUP(refused)
 {

@@ -75,21 +75,21 @@ static const char *seen(struct _test_data_trace *self)
 static void want_vma(struct _test_data_trace *self, const char *what, char *p,
 		     size_t pgoff, size_t nr)
 {
-	want(self, "%s: start=0x%lx end=0x%lx pgoff=%zu nr_pages=%zu\n", what,
+	want(self, "%s: device=0 start=0x%lx end=0x%lx pgoff=%zu nr_pages=%zu\n", what,
 	     (unsigned long)p, (unsigned long)p + nr * page_size, pgoff, nr);
 }
 
 static void want_fault(struct _test_data_trace *self, char *p, size_t pgoff,
 		       const char *kind, const char *outcome)
 {
-	want(self, "fault: address=0x%lx pgoff=%zu kind=%s outcome=%s\n",
+	want(self, "fault: device=0 address=0x%lx pgoff=%zu kind=%s outcome=%s\n",
 	     (unsigned long)p, pgoff, kind, outcome);
 }
 
 static void want_insert(struct _test_data_trace *self, char *p, size_t pgoff,
 			size_t nr)
 {
-	want(self, "insert: address=0x%lx pgoff=%zu first=%zu inserted=%zu\n",
+	want(self, "insert: device=0 address=0x%lx pgoff=%zu first=%zu inserted=%zu\n",
 	     (unsigned long)p, pgoff, pgoff, nr);
 }
 
@@ -97,13 +97,13 @@ static void want_insert(struct _test_data_trace *self, char *p, size_t pgoff,
 static void want_around(struct _test_data_trace *self, char *p, size_t pgoff,
 			size_t nr, const char *outcome)
 {
-	want(self, "map_pages: address=0x%lx pgoff=%zu first=%zu nr_pages=%zu outcome=%s\n",
+	want(self, "map_pages: device=0 address=0x%lx pgoff=%zu first=%zu nr_pages=%zu outcome=%s\n",
 	     (unsigned long)p, pgoff, pgoff, nr, outcome);
 }
 
 static void want_mkwrite(struct _test_data_trace *self, char *p, size_t pgoff)
 {
-	want(self, "mkwrite: address=0x%lx pgoff=%zu outcome=page\n",
+	want(self, "mkwrite: device=0 address=0x%lx pgoff=%zu outcome=page\n",
 	     (unsigned long)p, pgoff);
 }
 
@@ -144,7 +144,7 @@ TEST_F(trace, read_of_hole)
 	read_byte(p);
 	if (!variant->insert)
 		want_around(self, p, 0, NR, "none");
-	want(self, "make: pgoff=0\n");
+	want(self, "make: device=0 pgoff=0\n");
 	want_fault(self, p, 0, "read", "page");
 	if (variant->insert)
 		want_insert(self, p, 0, 1);
@@ -158,8 +158,8 @@ TEST_F(trace, write_of_hole)
 
 	ftrace_on();
 	write_byte(p + page_size, 1);
-	want(self, "make: pgoff=1\n");
-	want(self, "dirty: pgoff=1\n");
+	want(self, "make: device=0 pgoff=1\n");
+	want(self, "dirty: device=0 pgoff=1\n");
 	want_fault(self, p + page_size, 1, "write", "page");
 	want_mkwrite(self, p + page_size, 1);
 	EXPECT_EVENTS();
@@ -172,7 +172,7 @@ TEST_F(trace, private_write)
 
 	ftrace_on();
 	write_byte(p, 1);
-	want(self, "make: pgoff=0\n");
+	want(self, "make: device=0 pgoff=0\n");
 	want_fault(self, p, 0, "cow", "page");
 	EXPECT_EVENTS();
 	munmap(p, LEN);
@@ -205,8 +205,8 @@ TEST_F(trace, write_and_read)
 	EXPECT_EQ(1, pwrite(self->fd, &byte, 1, page_size));
 	EXPECT_EQ(1, pread(self->fd, &byte, 1, page_size));
 	EXPECT_EQ(1, pread(self->fd, &byte, 1, 0));
-	want(self, "make: pgoff=1\n");
-	want(self, "dirty: pgoff=1\n");
+	want(self, "make: device=0 pgoff=1\n");
+	want(self, "dirty: device=0 pgoff=1\n");
 	EXPECT_EVENTS();
 }
 
@@ -225,14 +225,14 @@ TEST_F(trace, clean)
 	write_pages(p, 2, 1);
 	ftrace_on();
 	EXPECT_EQ(0, msync(p, page_size, MS_SYNC));
-	want(self, "clean: pgoff=0\n");
+	want(self, "clean: device=0 pgoff=0\n");
 	write_byte(p, 2);
 	want_mkwrite(self, p, 0);
 	EXPECT_EQ(0, ioctl(self->fd, MMAPDEMO_IOC_DIRTY_LOG, &log));
-	want(self, "clear: pgoff=0\n");
-	want(self, "clear: pgoff=1\n");
+	want(self, "clear: device=0 pgoff=0\n");
+	want(self, "clear: device=0 pgoff=1\n");
 	write_byte(p, 3);
-	want(self, "dirty: pgoff=0\n");
+	want(self, "dirty: device=0 pgoff=0\n");
 	want_mkwrite(self, p, 0);
 	EXPECT_EVENTS();
 	munmap(p, LEN);
@@ -245,11 +245,11 @@ TEST_F(trace, discard_and_resize)
 	ASSERT_TRUE(fill(self->fd, 1, NR, 0));
 	ftrace_on();
 	EXPECT_EQ(0, discard(self->fd, 0, 3));
-	want(self, "discard: pgoff=0 nr_pages=3 removed=2\n");
+	want(self, "discard: device=0 pgoff=0 nr_pages=3 removed=2\n");
 	EXPECT_EQ(0, resize(self->fd, NR));
-	want(self, "resize: from=%zu to=%d removed=1\n", nr, NR);
+	want(self, "resize: device=0 from=%zu to=%d removed=1\n", nr, NR);
 	EXPECT_EQ(0, resize(self->fd, nr));
-	want(self, "resize: from=%d to=%zu removed=0\n", NR, nr);
+	want(self, "resize: device=0 from=%d to=%zu removed=0\n", NR, nr);
 	EXPECT_EVENTS();
 }
 
@@ -260,7 +260,7 @@ TEST_F(trace, sigbus_past_the_end)
 	ASSERT_EQ(0, resize(self->fd, 1));
 	ftrace_on();
 	EXPECT_TRAP(p + page_size, 1, SIGBUS, BUS_ADRERR, p + page_size);
-	want(self, "sigbus: address=0x%lx pgoff=1 reason=size\n",
+	want(self, "sigbus: device=0 address=0x%lx pgoff=1 reason=size\n",
 	     (unsigned long)p + page_size);
 	want_fault(self, p + page_size, 1, "write", "sigbus");
 	EXPECT_EVENTS();
@@ -278,7 +278,7 @@ TEST_F(trace, sigbus_at_the_cap)
 	p = map_shared(_metadata, self->fd, cap, 1);
 	ftrace_on();
 	EXPECT_TRAP(p, 1, SIGBUS, BUS_ADRERR, p);
-	want(self, "sigbus: address=0x%lx pgoff=%zu reason=cap\n",
+	want(self, "sigbus: device=0 address=0x%lx pgoff=%zu reason=cap\n",
 	     (unsigned long)p, cap);
 	want_fault(self, p, cap, "write", "sigbus");
 	EXPECT_EVENTS();

@@ -46,7 +46,7 @@ trace_cmd()
 trace_cmd_counts()
 {
 	# shellcheck disable=SC2046 # words
-	trace_cmd $(write_at 3) && expect 1 'mmapdemo_make: +pgoff=3$' && expect 2 'mmapdemo_dirty: ' &&
+	trace_cmd $(write_at 3) && expect 1 'mmapdemo_make: +device=0 pgoff=3$' && expect 2 'mmapdemo_dirty: ' &&
 		expect 2 'mmapdemo_clean: '
 }
 
@@ -59,7 +59,7 @@ perf_counts()
 {
 	# shellcheck disable=SC2046 # words
 	perf record -q -a -e 'mmapdemo:*' -o "$TMP/perf" -- $(write_at 5) >/dev/null &&
-		perf script -i "$TMP/perf" >"$TMP/report" && expect 1 'mmapdemo:mmapdemo_make: pgoff=5' &&
+		perf script -i "$TMP/perf" >"$TMP/report" && expect 1 'mmapdemo:mmapdemo_make: device=0 pgoff=5' &&
 		expect 2 'mmapdemo:mmapdemo_dirty: ' && expect 2 'mmapdemo:mmapdemo_clean: '
 }
 
