@@ -9,28 +9,9 @@
  */
 #include <linux/gfp.h>
 #include <linux/mm.h>
-#include <linux/nodemask.h>
-#include <linux/sched.h>
 
 #include "policy.h"
 #include "pool.h"
-
-/**
- * mmapdemo_policy_given() - does a policy say where a new page is to lie?
- * @vma: the mapping that it is made for, or NULL
- *
- * Context: process context; @vma is locked.
- * Return: whether there is more than one node, and a policy of @vma or the task.
- */
-bool mmapdemo_policy_given(const struct vm_area_struct *vma)
-{
-#ifdef CONFIG_NUMA
-	return nr_online_nodes > 1 &&
-	       (current->mempolicy || (vma && vma->vm_policy));
-#else
-	return false;
-#endif
-}
 
 /**
  * mmapdemo_policy_get() - get a zeroed page where the policy wants it

@@ -28,11 +28,10 @@
 #include "stats.h"
 
 /* Pages to allocate, or to move between a cache and the free list, at a time. */
-#define POOL_BATCH	16
+#define BATCH_ORDER	4
+#define POOL_BATCH	(1 << BATCH_ORDER)
 /* Limit of a CPU's cache: a batch to take from, and one to put into. */
 #define CACHE_MAX	(2 * POOL_BATCH)
-/* Half a batch: the largest that the allocator keeps on lists of a CPU. */
-#define BLOCK_ORDER	3
 
 /*
  * folio->private of a spare page tells whether it still holds its last user's
@@ -171,26 +170,23 @@ static unsigned long pool_reserve(struct mmapdemo_pool *pool, unsigned long nr)
 }
 
 /*
- * Allocates blocks of pages, and splits them: to find a block costs as much as to
- * find a page. Only what is there: nothing is reclaimed or compacted for it.
- * Return: how many of @nr pages that were.
+ * Allocates a batch as one block, and splits it: to find that costs little more than
+ * to find a page. Only what is there: nothing is reclaimed or compacted for it.
+ * Return: how many pages that were.
  */
-static unsigned int alloc_blocks(struct page **pages, unsigned int nr)
+static unsigned int alloc_block(struct page **pages)
 {
 	const gfp_t gfp = (MMAPDEMO_POOL_GFP & ~__GFP_RECLAIM) | __GFP_NOWARN |
 			  __GFP_NOMEMALLOC;
-	unsigned int got = 0, i;
+	struct page *block = alloc_pages(gfp, BATCH_ORDER);
+	unsigned int i;
 
-	while (nr - got >= 1 << BLOCK_ORDER) {
-		struct page *block = alloc_pages(gfp, BLOCK_ORDER);
-
-		if (!block)
-			break;
-		split_page(block, BLOCK_ORDER);
-		for (i = 0; i < 1 << BLOCK_ORDER; i++)
-			pages[got++] = block + i;
-	}
-	return got;
+	if (!block)
+		return 0;
+	split_page(block, BATCH_ORDER);
+	for (i = 0; i < POOL_BATCH; i++)
+		pages[i] = block + i;
+	return POOL_BATCH;
 }
 
 /* Allocates up to a batch of pages. Return: how many; -ENOSPC; -ENOMEM. */
@@ -198,14 +194,14 @@ static int pool_grow(struct mmapdemo_pool *pool, struct folio **folios)
 {
 	struct page *pages[POOL_BATCH] = { };
 	unsigned int reserved = pool_reserve(pool, POOL_BATCH);
-	unsigned int nr, i;
+	unsigned int nr = 0, i;
 
 	if (!reserved)
 		return -ENOSPC;
 
-	nr = alloc_blocks(pages, reserved);
-	/* Fills the places that are empty. */
-	if (nr < reserved)
+	if (reserved == POOL_BATCH)
+		nr = alloc_block(pages);
+	if (!nr)
 		nr = alloc_pages_bulk(MMAPDEMO_POOL_GFP, reserved, pages);
 	for (i = 0; i < nr; i++) {
 		folios[i] = page_folio(pages[i]);

@@ -31,7 +31,7 @@ DOC=$TOP/module/doc
 # mappings are where they are each time: the search for a gap is part of mmap.
 part()
 {
-	CALLER=$TOP RW='' PARAMS=pool_size=1G ICOUNT=$2 \
+	CALLER=$TOP RW='' PARAMS='devices=2 dirty_log=1,0 pool_size=1G' ICOUNT=$2 \
 		CMD="modprobe -q vgem; setarch -R $program $1" \
 		"$TOP/scripts/guest/vm.sh" </dev/null >>"$OUT/figures" || die "the guest failed at: bench $1"
 }

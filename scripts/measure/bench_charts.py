@@ -12,6 +12,7 @@ STYLE = {
     "shared": ("s", "#2f8f4e", 22),
     "memfd": ("|", "#333333", 60),
     "PAGEMAP_SCAN": ("x", "#777777", 30),
+    "nolog": ("o", "#b9b3e8", 40),
     "insert": ("o", "#8fb3e8", 40),
     "device": ("o", "#1f4e9c", 40),
 }

@@ -63,7 +63,7 @@ ICOUNT=1 use_qemu x86_64 "$QEMU_PLUGINS"
 gcc -shared -fPIC -O2 -Wall -o "$OUT/profile/plugin.so" "$TOP/scripts/measure/profile-plugin.c"
 program=$("$TOP/scripts/kernels/build.sh" "$KERNEL" module bench | tail -n 1)/bench
 say "counting: $(operations | paste -sd ';' | sed 's/;/; /g')"
-CALLER=$TOP RW='' PARAMS=pool_size=1G ICOUNT=1 RUN=$OUT/profile \
+CALLER=$TOP RW='' PARAMS='devices=2 dirty_log=1,0 pool_size=1G' ICOUNT=1 RUN=$OUT/profile \
 	PLUGIN=$(for_qemu "$OUT/profile/plugin.so"),out=$(for_qemu "$OUT/profile/counts") \
 	CMD="echo 0 >/proc/sys/kernel/kptr_restrict; cat /proc/kallsyms >/run/mmapdemo/symbols
 		setarch -R $program profile $(arguments)" \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is measured, and next to what: the device in both fault modes, and its
- * peers, as objects of some pages that can be mapped. Each measurement makes
+ * What is measured, and next to what: the device in both fault modes, one without
+ * a dirty log (devices=2 dirty_log=1,0), and its peers, as objects of some pages that can be mapped. Each measurement makes
  * one anew.
  */
 #ifndef BENCH_SUBJECTS_H
@@ -16,6 +16,7 @@
 #define MAX_EXTENTS	32768
 
 #define DEVICE		"/dev/mmapdemo"
+#define DEVICE_NO_LOG	"/dev/mmapdemo1"
 #define FAULT_MODE	"/sys/module/mmapdemo/parameters/fault_mode"
 
 /* From drm_mode.h, which is not everywhere: a plain buffer of a DRM device. */
@@ -46,8 +47,9 @@ enum trait {
 	IO	= 0x08,	/* read(2) and write(2) */
 	TRACKS	= 0x10,	/* it can be told which pages were written */
 	PUNCHES	= 0x20,	/* pages can be dropped again */
-	POOL	= 0x40,	/* has a pool of pages, and a dirty log */
+	POOL	= 0x40,	/* has a pool of pages */
 	AGAIN	= 0x80,	/* mmap(2) can map the same pages again */
+	LOG	= 0x100, /* has a dirty log */
 };
 
 /* Why there is no figure where one of these is missing. */
@@ -97,25 +99,34 @@ static void device_punch(struct object *obj, char *p)
 	must("DISCARD", ioctl(obj->fd, MMAPDEMO_IOC_DISCARD, &arg));
 }
 
-static void device_create(struct object *obj, const char *fault_mode)
+static void device_create(struct object *obj, const char *path,
+			  const char *fault_mode)
 {
 	struct mmapdemo_resize arg = { .size = object_len(obj) };
 
 	write_file(FAULT_MODE, fault_mode);
-	obj->fd = must(DEVICE, open(DEVICE, O_RDWR));
+	obj->fd = must(path, open(path, O_RDWR));
 	must("RESIZE", ioctl(obj->fd, MMAPDEMO_IOC_RESIZE, &arg));
 	device_punch(obj, NULL);
 }
 
 static bool device_create_plain(struct object *obj)
 {
-	device_create(obj, "map_pages");
+	device_create(obj, DEVICE, "map_pages");
+	return true;
+}
+
+static bool device_create_no_log(struct object *obj)
+{
+	if (access(DEVICE_NO_LOG, F_OK))
+		return false;
+	device_create(obj, DEVICE_NO_LOG, "map_pages");
 	return true;
 }
 
 static bool device_create_insert(struct object *obj)
 {
-	device_create(obj, "insert");
+	device_create(obj, DEVICE, "insert");
 	return true;
 }
 
@@ -241,10 +252,12 @@ static void vgem_destroy(struct object *obj)
 #define FILE_TRAITS	(HOLES | KEEPS | COMMON | IO | TRACKS | PUNCHES | AGAIN)
 
 static const struct subject subjects[] = {
-	{ "device", FILE_TRAITS | POOL,
+	{ "device", FILE_TRAITS | POOL | LOG,
 	  device_create_plain, device_destroy, device_punch },
-	{ "insert", FILE_TRAITS | POOL,
+	{ "insert", FILE_TRAITS | POOL | LOG,
 	  device_create_insert, device_destroy, device_punch },
+	{ "nolog", (FILE_TRAITS & ~TRACKS) | POOL,
+	  device_create_no_log, device_destroy, device_punch },
 	{ "memfd", FILE_TRAITS,
 	  memfd_object, close_file, memfd_punch },
 	{ "shared", HOLES | KEEPS | COMMON | TRACKS | PUNCHES,
@@ -342,7 +355,7 @@ static size_t object_harvest(struct object *obj)
  */
 static void object_clean(struct object *obj)
 {
-	if (obj->subject->traits & POOL) {
+	if (obj->subject->traits & LOG) {
 		must("fsync", fsync(obj->fd));
 		object_harvest(obj);
 	} else {
@@ -353,7 +366,7 @@ static void object_clean(struct object *obj)
 /* Has the device log each page anew; nothing else logs what is not mapped. */
 static void object_log_anew(struct object *obj)
 {
-	if (obj->subject->traits & POOL)
+	if (obj->subject->traits & LOG)
 		object_clean(obj);
 }
 
