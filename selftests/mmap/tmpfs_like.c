@@ -9,24 +9,41 @@
  *
  * Environment: MMAPDEMO_SEED (printed; default: the time), MMAPDEMO_STEPS (2000).
  * The device is in fault_mode=map_pages: see the README for the other.
- * Needs: see mmapdemo_test.h.
+ * Needs: see mmapdemo_test.h; for the second variant reload.h.
  */
 #include "mmapdemo_test.h"
 #include "race.h"
+#include "reload.h"
 
 #include "tmpfs_like_util.h"
 #include "tmpfs_like_uffd.h"
 
+/* With a dirty log, and with the module loaded anew without one. */
 FIXTURE(tmpfs_like) {
 	struct device dev;
+	char old[sizeof(old_parameters)];
 	struct side side[2];
 	struct outcome *outcome;
+};
+
+FIXTURE_VARIANT(tmpfs_like) {
+	bool log;
+};
+
+FIXTURE_VARIANT_ADD(tmpfs_like, log) {
+	.log = true,
+};
+
+FIXTURE_VARIANT_ADD(tmpfs_like, no_log) {
+	.log = false,
 };
 
 FIXTURE_SETUP(tmpfs_like)
 {
 	int memfd;
 
+	if (!variant->log)
+		reload_with(_metadata, self->old, "dirty_log=0");
 	device_setup(_metadata, &self->dev, false);
 	ASSERT_EQ(0, resize(self->dev.fd, ARENA / 2));
 	self->side[0].rw = self->dev.fd;
@@ -49,10 +66,12 @@ FIXTURE_SETUP(tmpfs_like)
 	ASSERT_NE(MAP_FAILED, self->outcome);
 }
 
-FIXTURE_TEARDOWN(tmpfs_like)
+FIXTURE_TEARDOWN_PARENT(tmpfs_like)
 {
-	EXPECT_EQ(0, resize(self->dev.fd, self->dev.nr_pages));
+	device_reopen(_metadata, &self->dev);
 	device_teardown(_metadata, &self->dev);
+	if (!variant->log)
+		reload_teardown(_metadata, self->old);
 }
 
 /* What differs, on purpose or by the kernel's rules for character devices. */
