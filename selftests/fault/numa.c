@@ -168,7 +168,12 @@ TEST_F(numa, up_to_the_cap)
 TEST_F(numa, no_policy)
 {
 	struct counters seen;
+	cpu_set_t cpu;
 
+	/* What a CPU has cached, it alone has. */
+	CPU_ZERO(&cpu);
+	CPU_SET(0, &cpu);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(cpu), &cpu));
 	leave_spare(_metadata, self, 1, NR);
 	counters_start(&seen);
 	write_pages(self->p, NR, 1);
