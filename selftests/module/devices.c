@@ -6,7 +6,7 @@
  * as long as any of them is open.
  *
  * Loads the module anew, and in the end as it was. MMAPDEMO_CYCLES in the
- * environment says how many times it goes and comes back (100).
+ * environment says how many times it goes and comes back (20).
  * Needs: see reload.h; the programs dirty, resize, seek and cow beside this one.
  */
 #include "mmapdemo_test.h"
@@ -290,7 +290,7 @@ TEST_F_TIMEOUT(devices, programs_at_once, 300)
 TEST_F_TIMEOUT(devices, again_and_again, 600)
 {
 	const char *value = getenv("MMAPDEMO_CYCLES");
-	long cycles = value ? atol(value) : 100, i;
+	long cycles = value ? atol(value) : 20, i;
 	int fd;
 
 	close_all(self);
