@@ -18,6 +18,7 @@
  */
 #include <linux/highmem.h>
 #include <linux/list.h>
+#include <linux/log2.h>
 #include <linux/page_ref.h>
 #include <linux/sched.h>
 #include <linux/swap.h>
@@ -28,8 +29,7 @@
 #include "stats.h"
 
 /* Pages to allocate, or to move between a cache and the free list, at a time. */
-#define BATCH_ORDER	4
-#define POOL_BATCH	(1 << BATCH_ORDER)
+#define POOL_BATCH	16
 /* Limit of a CPU's cache: a batch to take from, and one to put into. */
 #define CACHE_MAX	(2 * POOL_BATCH)
 
@@ -178,12 +178,12 @@ static unsigned int alloc_block(struct page **pages)
 {
 	const gfp_t gfp = (MMAPDEMO_POOL_GFP & ~__GFP_RECLAIM) | __GFP_NOWARN |
 			  __GFP_NOMEMALLOC;
-	struct page *block = alloc_pages(gfp, BATCH_ORDER);
+	struct page *block = alloc_pages(gfp, ilog2(POOL_BATCH));
 	unsigned int i;
 
 	if (!block)
 		return 0;
-	split_page(block, BATCH_ORDER);
+	split_page(block, ilog2(POOL_BATCH));
 	for (i = 0; i < POOL_BATCH; i++)
 		pages[i] = block + i;
 	return POOL_BATCH;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What is measured, and next to what: the device in both fault modes, one without
- * a dirty log (devices=2 dirty_log=1,0), and its peers, as objects of some pages that can be mapped. Each measurement makes
- * one anew.
+ * a dirty log (devices=2 dirty_log=1,0), and its peers, as objects of some pages
+ * that can be mapped. Each measurement makes one anew.
  */
 #ifndef BENCH_SUBJECTS_H
 #define BENCH_SUBJECTS_H

@@ -93,11 +93,13 @@ static void want_insert(struct _test_data_trace *self, char *p, size_t pgoff,
 	     (unsigned long)p, pgoff, pgoff, nr);
 }
 
+#define AROUND	"pgoff=%zu first=%zu nr_pages=%zu outcome=%s\n"
+
 /* A read fault at the first of @nr pages of an aligned mapping. */
 static void want_around(struct _test_data_trace *self, char *p, size_t pgoff,
 			size_t nr, const char *outcome)
 {
-	want(self, "map_pages: device=0 address=0x%lx pgoff=%zu first=%zu nr_pages=%zu outcome=%s\n",
+	want(self, "map_pages: device=0 address=0x%lx " AROUND,
 	     (unsigned long)p, pgoff, pgoff, nr, outcome);
 }
 
