@@ -92,14 +92,15 @@ vm_fault_t mmapdemo_fault_insert(struct vm_fault *vmf)
 {
 	vm_fault_t ret = mmapdemo_fault(vmf);
 	struct vm_area_struct *vma = vmf->vma;
-	struct mmapdemo_store *store = mmapdemo_vma_store(vma);
-	pgoff_t window = mmapdemo_param_fault_around(store->device) >> PAGE_SHIFT;
+	struct mmapdemo_store *store;
 	struct address_space *mapping;
-	pgoff_t start, end;
+	pgoff_t start, end, window;
 	long inserted;
 
+	/* With VM_FAULT_RETRY the VMA may be gone. */
 	if (vmf->flags & FAULT_FLAG_WRITE || !(ret & VM_FAULT_LOCKED))
 		return ret;
+	store = mmapdemo_vma_store(vma);
 	mapping = mmapdemo_store_mapping(store);
 	if (!filemap_invalidate_trylock_shared(mapping))
 		return ret;
@@ -107,6 +108,7 @@ vm_fault_t mmapdemo_fault_insert(struct vm_fault *vmf)
 	put_page(vmf->page);
 	vmf->page = NULL;
 
+	window = mmapdemo_param_fault_around(store->device) >> PAGE_SHIFT;
 	start = round_down(vmf->pgoff, window);
 	end = min3(start + window, mmapdemo_store_end(store),
 		   vma->vm_pgoff + vma_pages(vma));

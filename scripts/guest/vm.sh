@@ -147,6 +147,8 @@ qemu_arguments()
 		-device virtio-9p-pci,fsdev=root,mount_tag=root
 		-fsdev "local,id=run,path=$(for_qemu "$RUN"),security_model=none,multidevs=remap"
 		-device virtio-9p-pci,fsdev=run,mount_tag=run)
+	# A socket for each node: on one, the CPUs would share a cache across nodes.
+	! two_nodes || QEMU+=(-smp 2,sockets=2)
 	! two_nodes || for node in 0 1; do
 		QEMU+=(-object "memory-backend-ram,id=memory$node,size=1G" -numa "node,memdev=memory$node,cpus=$node")
 	done
