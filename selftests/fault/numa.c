@@ -13,6 +13,7 @@
 #include "reload.h"
 
 #include <linux/mempolicy.h>
+#include <sched.h>
 #include <sys/syscall.h>
 
 #define CAP		64	/* pages that the pool may hold, ... */
