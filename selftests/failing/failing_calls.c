@@ -143,13 +143,15 @@ static const char *check_write_hole(struct stage *s)
 	return NULL;
 }
 
+static const struct call write_hole = {
+	.prepare = prepare_buffer, .run = run_write_hole,
+	.check = check_write_hole, .drain = true,
+};
+
 /* One failure is not enough: where there is no block of pages, there is a page. */
 TEST_F_TIMEOUT(failing_calls, write_into_a_hole, RACE_TIMEOUT)
 {
-	fail_each(_metadata, &self->stage, &(struct call){
-		.prepare = prepare_buffer, .run = run_write_hole,
-		.check = check_write_hole, .drain = true,
-	});
+	fail_each(_metadata, &self->stage, &write_hole);
 }
 
 /* Makes the call with all that it wants from a slab cache, or all pages, failing. */
@@ -172,30 +174,22 @@ static void run_without(struct stage *s, const struct call *call, const char *pr
  */
 TEST_F(failing_calls, write_without_a_slot)
 {
-	const struct call call = {
-		.prepare = prepare_buffer, .run = run_write_hole,
-		.check = check_write_hole, .drain = true,
-	};
 	struct stage *s = &self->stage;
 
-	stage_prepare(s, &call);
-	run_without(s, &call, FAILSLAB "probability");
-	EXPECT_EQ(NULL, stage_judge(s, &call));
+	stage_prepare(s, &write_hole);
+	run_without(s, &write_hole, FAILSLAB "probability");
+	EXPECT_EQ(NULL, stage_judge(s, &write_hole));
 	/* Short: the first pages have their slots in a node that is there. */
 	EXPECT_EQ(1, s->seen);
 }
 
 TEST_F(failing_calls, write_without_a_page)
 {
-	const struct call call = {
-		.prepare = prepare_buffer, .run = run_write_hole,
-		.check = check_write_hole, .drain = true,
-	};
 	struct stage *s = &self->stage;
 
-	stage_prepare(s, &call);
-	run_without(s, &call, FAIL_PAGES "probability");
-	EXPECT_EQ(NULL, stage_judge(s, &call));
+	stage_prepare(s, &write_hole);
+	run_without(s, &write_hole, FAIL_PAGES "probability");
+	EXPECT_EQ(NULL, stage_judge(s, &write_hole));
 	EXPECT_EQ(-ENOMEM, s->ret);
 }
 
